@@ -1,0 +1,157 @@
+"""What a plug-in folder says of itself: `card.yaml`, read strictly and without importing the plug-in."""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from voxelbench.validation import Strict
+
+
+class TaskKind(StrEnum):
+    """The four downstream tasks of the benchmark."""
+
+    segmentation = "segmentation"
+    classification = "classification"
+    reconstruction = "reconstruction"
+    translation = "translation"
+
+
+class Paper(Strict):
+    """Where a method was published."""
+
+    doi: str | None = None
+    arxiv: str | None = None
+    year: int
+    authors: str
+
+
+class Code(Strict):
+    """The released code that the facts were read from. `licence: null` means that none was found."""
+
+    url: str
+    commit: str
+    licence: str | None
+
+
+class Reported(Strict):
+    """One number that the authors published."""
+
+    dataset: str
+    task: TaskKind
+    metric: str
+    value: float
+    source: str
+
+
+class MethodCard(Strict):
+    """`methods/<name>/card.yaml`."""
+
+    name: str
+    title: str
+    kind: Literal["pretext", "control", "external"]
+    family: str
+    paper: Paper | None = None
+    code: Code | None = None
+    fidelity: dict[str, Literal["faithful", "adapted", "inspired"]] = Field(default_factory=dict)
+    reported: tuple[Reported, ...] = ()
+    exceptions: dict[str, str] = Field(default_factory=dict)
+    version: int
+
+
+class Access(Strict):
+    """How a user comes to the data. `steps` is printed when the data are gated or absent."""
+
+    kind: Literal["open", "registration", "agreement"]
+    home: str
+    steps: str
+
+
+class RemoteFile(Strict):
+    """One openly downloadable file."""
+
+    url: str
+    md5: str | None = None
+    sha256: str | None = None
+    n_bytes: int | None = None
+
+
+class TaskCard(Strict):
+    """One task of a dataset: which channels go in, and what has to come out."""
+
+    name: str
+    kind: TaskKind
+    inputs: tuple[str, ...]
+    target: Literal["label", "class"] | tuple[str, ...]
+    split: str
+    metrics: tuple[str, ...]
+    labels: dict[int, str] | None = None
+    version: int
+    note: str = ""
+
+
+class SplitRule(Strict):
+    """How the cases that `splits.csv` does not list are divided.
+
+    `hash`: by the hash of the patient id, `n_folds` folds; the fold under test is the test part.
+    `rest-is-train`: every case that is not listed trains.
+    `listed`: a case that is not listed belongs to no part.
+    In all three a share `validation` of the training patients, again by hash, is held out to select the model,
+    unless `splits.csv` lists validation cases.
+    """
+
+    rule: Literal["hash", "rest-is-train", "listed"]
+    n_folds: int = 1
+    validation: float = Field(0.2, ge=0, lt=1)
+    source: str
+
+
+class Twin(Strict):
+    """The synthetic twin of a dataset: how many cases each part of the default split gets."""
+
+    train: int
+    val: int
+    test: int
+    version: int
+
+
+class DatasetCard(Strict):
+    """`datasets/<name>/card.yaml`: facts, no settings."""
+
+    name: str
+    title: str
+    licence: str
+    access: Access
+    files: tuple[RemoteFile, ...] = ()
+    redistribute: str
+    modality: Literal["CT", "MRI", "PET"]
+    channels: tuple[str, ...]
+    units: tuple[str, ...]
+    value_range: tuple[tuple[float, float], ...]
+    has_spacing: bool = True
+    labels: dict[int, str] = Field(default_factory=dict)
+    regions: dict[str, tuple[int, ...]] = Field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    tasks: tuple[TaskCard, ...]
+    splits: dict[str, SplitRule]
+    twin: Twin | None
+    version: int
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> "DatasetCard":
+        n_channels = len(self.channels)
+        if len(self.units) != n_channels or len(self.value_range) != n_channels:
+            raise ValueError(f"needs one unit and one value_range for each of the {n_channels} channels")
+        for task in self.tasks:
+            targets = task.target if isinstance(task.target, tuple) else ()
+            unknown = set(task.inputs) | set(targets)
+            unknown -= set(self.channels)
+            if unknown:
+                raise ValueError(f"task {task.name} names channels {sorted(unknown)} that the dataset does not have")
+            if task.split not in self.splits:
+                raise ValueError(f"task {task.name} names split '{task.split}'; splits are {sorted(self.splits)}")
+        return self
+
+    def task(self, name: str) -> TaskCard:
+        """Return the task called `name`. Raises KeyError if the card has none."""
+        return {task.name: task for task in self.tasks}[name]

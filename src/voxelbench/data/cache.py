@@ -1,0 +1,49 @@
+"""Volumes on disk: one HDF5 file a volume, chunked, so that a crop is read without the rest. Equal input, equal bytes."""
+
+import errno
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from voxelbench.errors import DataError
+
+Box = tuple[slice, slice, slice]
+
+_DATASET = "volume"
+_CHUNK = 32
+
+
+def write_volume(path: Path, volume: np.ndarray) -> None:
+    """Write a volume (C, X, Y, Z) or a label map (X, Y, Z), whole or not at all.
+
+    Raises DataError if the disk is full.
+    """
+    chunks = tuple(1 for _ in volume.shape[:-3]) + tuple(min(_CHUNK, length) for length in volume.shape[-3:])
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with h5py.File(partial, "w", track_order=False) as file:
+            file.create_dataset(_DATASET, data=volume, chunks=chunks, compression="gzip", compression_opts=1, shuffle=True)
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        if error.errno != errno.ENOSPC and "No space left" not in str(error):
+            raise
+        raise DataError(
+            f"{path}: no space left on the disk for a volume of {volume.nbytes / 1e6:.0f} MB. "
+            "Free some, or move `data_root` in config/config.yaml; finished cases are kept."
+        ) from None
+
+
+def read_volume(path: Path, channels: list[int] | None = None, box: Box | None = None) -> np.ndarray:
+    """Read a volume (C, X, Y, Z) or a label map (X, Y, Z): only the asked channels, and only the box."""
+    box = box or (slice(None),) * 3
+    try:
+        with h5py.File(path, "r") as file:
+            stored = file[_DATASET]
+            if stored.ndim == 3:
+                return stored[box]
+            indices = range(stored.shape[0]) if channels is None else channels
+            return np.stack([stored[(index, *box)] for index in indices])
+    except (OSError, KeyError):
+        raise DataError(f"{path}: not a readable volume of the cache. Delete its folder and prepare it again.") from None

@@ -1,0 +1,100 @@
+"""Primitives of synthetic anatomy: shapes in mm on any grid, texture, blur, and NIfTI files that say PHANTOM.
+
+A twin draws its anatomy here and writes it in the *native* layout of its dataset; see `datasets/*/dataset.py`.
+All functions take the random state that they draw from.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from scipy import ndimage
+
+MARK = "PHANTOM"
+
+
+def case_rng(dataset: str, case_id: str, version: int) -> np.random.RandomState:
+    """Return the random state of one synthetic case: a function of dataset, case and twin version alone."""
+    digest = hashlib.sha256(f"{dataset}/{case_id}/{version}".encode()).digest()
+    return np.random.RandomState(int.from_bytes(digest[:4], "little"))
+
+
+@dataclass(frozen=True)
+class Space:
+    """A grid of voxel centres in mm, (X, Y, Z) RAS, with the origin in the middle."""
+
+    shape: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    warp_mm: np.ndarray
+    """Displacement field (3, X, Y, Z): where a voxel looks up the anatomy, relative to where it is."""
+
+    @classmethod
+    def draw(
+        cls, shape: Sequence[int], spacing_mm: Sequence[float], rng: np.random.RandomState, elastic_mm: float = 6.0, smooth_mm: float = 40.0
+    ) -> "Space":
+        """Draw a smooth elastic displacement of about `elastic_mm` (standard deviation)."""
+        x, y, z = shape
+        warp = np.stack([smooth_noise((x, y, z), spacing_mm, smooth_mm, rng) * elastic_mm for _ in range(3)])
+        return cls((x, y, z), tuple(float(value) for value in spacing_mm), warp)  # type: ignore[arg-type]
+
+    def points(self) -> np.ndarray:
+        """Return coordinates (3, X, Y, Z) in mm, displaced."""
+        axes = [(np.arange(n) - (n - 1) / 2) * step for n, step in zip(self.shape, self.spacing_mm, strict=True)]
+        return np.stack(np.meshgrid(*axes, indexing="ij")) + self.warp_mm
+
+    def ellipsoid(self, centre_mm: Sequence[float], radii_mm: Sequence[float], angle_rad: float = 0.0) -> np.ndarray:
+        """Return the mask (X, Y, Z) of an ellipsoid, turned by `angle_rad` in the axial plane."""
+        x, y, z = self.points() - np.reshape(centre_mm, (3, 1, 1, 1))
+        cos, sin = np.cos(angle_rad), np.sin(angle_rad)
+        a, b, c = radii_mm
+        return ((x * cos + y * sin) / a) ** 2 + ((y * cos - x * sin) / b) ** 2 + (z / c) ** 2 <= 1.0
+
+    def tube(self, path_mm: Sequence[Sequence[float]], radius_mm: float) -> np.ndarray:
+        """Return the mask (X, Y, Z) of all points within `radius_mm` of a polyline."""
+        points = self.points()
+        inside = np.zeros(self.shape, bool)
+        corners = [np.reshape(corner, (3, 1, 1, 1)).astype(float) for corner in path_mm]
+        for start, end in zip(corners[:-1], corners[1:], strict=True):
+            along = end - start
+            share = np.clip(((points - start) * along).sum(0) / max(float((along**2).sum()), 1e-9), 0.0, 1.0)
+            inside |= ((points - start - share * along) ** 2).sum(0) <= radius_mm**2
+        return inside
+
+
+def smooth_noise(
+    shape: Sequence[int], spacing_mm: Sequence[float], smooth_mm: float, rng: np.random.RandomState
+) -> np.ndarray:
+    """Return a smooth random field (X, Y, Z) with mean about 0 and standard deviation 1."""
+    field = ndimage.gaussian_filter(rng.standard_normal(tuple(shape)), [smooth_mm / step for step in spacing_mm], mode="wrap")
+    return (field - field.mean()) / (field.std() + 1e-12)
+
+
+def blur(volume: np.ndarray, spacing_mm: Sequence[float], fwhm_mm: float) -> np.ndarray:
+    """Blur with a Gaussian point spread of the given full width at half maximum."""
+    sigma = fwhm_mm / 2.3548
+    return ndimage.gaussian_filter(volume, [sigma / step for step in spacing_mm])
+
+
+ORIENTATIONS = ("RAS", "LPS", "LAS", "LPI")
+"""Axis codes that twins use in turn, so that orientation code is tested on every dataset."""
+
+
+def save_nifti(path: Path, volume: np.ndarray, spacing_mm: Sequence[float], orientation: str = "RAS") -> None:
+    """Write a volume that was drawn in RAS as NIfTI in another orientation, with PHANTOM in the header; equal bytes for equal input.
+
+    Args:
+        volume: (X, Y, Z), axes to the right, anterior and superior.
+        orientation: axis codes of the file, e.g. "LPS"; the world coordinates of every voxel stay what they are.
+    """
+    affine = np.diag([*spacing_mm, 1.0])
+    affine[:3, 3] = [-(n - 1) / 2 * step for n, step in zip(volume.shape, spacing_mm, strict=True)]
+    image = nib.Nifti1Image(volume, affine)
+    turn = nib.orientations.ornt_transform(nib.io_orientation(affine), nib.orientations.axcodes2ornt(orientation))
+    turned = image.as_reoriented(turn)
+    turned.header["descrip"] = MARK
+    turned.header.set_xyzt_units("mm")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(turned, path)

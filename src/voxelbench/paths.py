@@ -1,0 +1,87 @@
+"""Every path of the project. No other module, rule or plug-in spells one out."""
+
+import os
+from pathlib import Path
+
+MARKER = "Snakefile"
+"""The file whose presence marks the root of a checkout."""
+
+
+def checkout() -> Path | None:
+    """Return the root of the checkout that holds the working directory, or None outside of one."""
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if _is_checkout(folder)), None)
+
+
+def _is_checkout(folder: Path) -> bool:
+    return (folder / MARKER).is_file() and (folder / "methods").is_dir()
+
+
+def plugin_folders(kind: str) -> list[Path]:
+    """Return the folders that hold plug-ins of `kind` ("methods" or "datasets").
+
+    They lie under $VOXELBENCH_PLUGINS (several, separated as in PATH), else in the checkout, else there are none.
+    """
+    named = os.environ.get("VOXELBENCH_PLUGINS")
+    roots = [Path(root) for root in named.split(os.pathsep)] if named else [checkout()]
+    return [root / kind for root in roots if root is not None and (root / kind).is_dir()]
+
+
+# Results. A run's folder is named from its identity alone, so that two runs never share one.
+
+RESULTS = Path("results")
+PRETRAIN_RUN = "{corpus}/{method}/{encoder}/seed{seed}"
+EVALUATE_RUN = "{dataset}-{task}/{selection}-{protocol}-f{fraction}/{corpus}/{method}/{encoder}/seed{seed}-fold{fold}"
+
+
+def pretrain_run(budget: str, **identity: object) -> Path:
+    """Folder of one pretraining run; `identity` gives the fields of PRETRAIN_RUN."""
+    return RESULTS / budget / "pretrain" / PRETRAIN_RUN.format(**identity)
+
+
+def evaluate_run(budget: str, **identity: object) -> Path:
+    """Folder of one evaluation run; `identity` gives the fields of EVALUATE_RUN."""
+    return RESULTS / budget / "evaluate" / EVALUATE_RUN.format(**identity)
+
+
+def scores(budget: str, table: str) -> Path:
+    """The tidy CSV behind one table: `scores.csv` behind table1, `scores_<table>.csv` behind the others."""
+    return RESULTS / budget / ("scores.csv" if table == "table1" else f"scores_{table}.csv")
+
+
+def table(budget: str, name: str) -> Path:
+    """The table of one budget. Its copy for the configured budget is `published(name)`."""
+    return RESULTS / budget / f"{name}.csv"
+
+
+def published(name: str) -> Path:
+    """The table that a user asks for: a copy of the configured budget's."""
+    return RESULTS / f"{name}.csv"
+
+
+def figure(budget: str, name: str) -> Path:
+    """The bar chart of one table."""
+    return RESULTS / budget / "figures" / f"{name}.svg"
+
+
+# Data.
+
+
+def downloads(data_root: Path) -> Path:
+    """Fetched archives, shared by all datasets."""
+    return data_root / "downloads"
+
+
+def raw(data_root: Path, dataset: str, data: str) -> Path:
+    """A dataset in its native layout: the real one, or its synthetic twin."""
+    return data_root / ("raw" if data == "real" else "phantom") / dataset
+
+
+def prepared(data_root: Path, dataset: str, data: str, grid: str) -> Path:
+    """A prepared dataset on one grid: "native", or a spacing such as "6mm"."""
+    return data_root / "prepared" / dataset / f"{data}-{grid}"
+
+
+def manifest(prepared_folder: Path) -> Path:
+    """The table of the cases of a prepared dataset, written last: where it exists, the folder is complete."""
+    return prepared_folder / "manifest.csv"
