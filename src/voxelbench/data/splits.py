@@ -1,0 +1,103 @@
+"""Splits: which part of a dataset a case belongs to. The unit of splitting is the patient."""
+
+import csv
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from voxelbench import registry
+from voxelbench.cards import DatasetCard
+from voxelbench.data.case import Case
+from voxelbench.errors import ConfigError, DataError
+
+Part = Literal["train", "val", "test"]
+Listed = dict[tuple[str, int], dict[str, Part]]
+"""Parts of the listed cases: (split, fold) -> case id -> part."""
+
+_PARTS: tuple[Part, ...] = ("train", "val", "test")
+_FILE = "splits.csv"
+
+
+def read_splits(path: Path) -> Listed:
+    """Read `splits.csv` (split, fold, part, case_id). Raises ConfigError for an unknown part or a case listed twice."""
+    listed: Listed = {}
+    with path.open(newline="", encoding="utf-8") as file:
+        for line, row in enumerate(csv.DictReader(file), start=2):
+            parts = listed.setdefault((row["split"], int(row["fold"])), {})
+            if row["part"] not in _PARTS:
+                raise ConfigError(f"{path}: line {line} has part '{row['part']}', expected train, val or test.")
+            if row["case_id"] in parts:
+                raise ConfigError(f"{path}: line {line} lists case {row['case_id']} twice in split {row['split']}.")
+            parts[row["case_id"]] = row["part"]  # type: ignore[assignment]
+    return listed
+
+
+def listed_parts(dataset: str) -> Listed:
+    """Read the `splits.csv` of a dataset's folder."""
+    return read_splits(registry.folder("datasets", dataset) / _FILE)
+
+
+def part_of(card: DatasetCard, split: str, fold: int, case_id: str, patient_id: str, listed: Listed) -> Part | None:
+    """Return the part that a case belongs to, or None if the split leaves it out."""
+    rule = card.splits[split]
+    named = listed.get((split, fold), {})
+    if case_id in named:
+        part = named[case_id]
+    elif rule.rule == "listed":
+        return None
+    elif rule.rule == "hash":
+        part = "test" if int(_share(card.name, split, patient_id) * rule.n_folds) == fold else "train"
+    else:
+        part = "train"
+    has_listed_validation = "val" in named.values()
+    if part == "train" and not has_listed_validation and _share(card.name, split, patient_id, "validation") < rule.validation:
+        return "val"
+    return part
+
+
+def _share(*words: str) -> float:
+    """Return a number in [0, 1) that depends on the words alone."""
+    return int(hashlib.sha256(":".join(words).encode()).hexdigest()[:8], 16) / 2**32
+
+
+def select(cases: Iterable[Case], card: DatasetCard, split: str, fold: int, part: Part) -> list[Case]:
+    """Return the cases of one part. Raises DataError if there is none, or if a patient is in two parts."""
+    listed = listed_parts(card.name)
+    parts = {case.case_id: part_of(card, split, fold, case.case_id, case.patient_id, listed) for case in cases}
+    _check_patients(cases, parts, card.name, split)
+    chosen = [case for case in cases if parts[case.case_id] == part]
+    if not chosen:
+        raise DataError(f"{card.name}: split {split}, fold {fold} has no {part} case among the {len(parts)} prepared ones.")
+    return chosen
+
+
+def _check_patients(cases: Iterable[Case], parts: dict[str, Part | None], dataset: str, split: str) -> None:
+    seen: dict[str, Part] = {}
+    for case in cases:
+        part = parts[case.case_id]
+        if part is not None and seen.setdefault(case.patient_id, part) != part:
+            raise DataError(
+                f"{dataset}: patient {case.patient_id} is in both {seen[case.patient_id]} and {part} of split {split}; "
+                "move all cases of a patient to one part in splits.csv."
+            )
+
+
+def draw_ids(card: DatasetCard, candidates: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Pick (case id, patient id) pairs for a twin, in order, until each part of the default split has its quota.
+
+    Raises ConfigError if the candidates run out first.
+    """
+    if card.twin is None:
+        raise ConfigError(f"{card.name}: the card declares no twin.")
+    listed = listed_parts(card.name)
+    wanted = {"train": card.twin.train, "val": card.twin.val, "test": card.twin.test}
+    chosen = []
+    for case_id, patient_id in candidates:
+        part = part_of(card, card.tasks[0].split, 0, case_id, patient_id, listed)
+        if part is not None and wanted[part] > 0:
+            wanted[part] -= 1
+            chosen.append((case_id, patient_id))
+        if not any(wanted.values()):
+            return chosen
+    raise ConfigError(f"{card.name}: the candidate ids of the twin ran out with {wanted} still wanted.")
