@@ -1,0 +1,1 @@
+"""Encoders: the networks that methods pretrain and tasks finetune, built from presets in `config/encoders`."""

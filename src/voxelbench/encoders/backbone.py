@@ -1,0 +1,32 @@
+"""Backbone: the published artefact, by named parts. What a method pretrained is what a task finds."""
+
+from torch import Tensor, nn
+
+PARTS = ("trunk", "skips", "decoder")
+
+
+class Encoder(nn.Module):
+    """A feature pyramid. `channels` and `strides` describe its outputs, fine to coarse."""
+
+    in_channels: int
+    channels: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    def forward(self, volume: Tensor) -> tuple[Tensor, ...]:
+        """Map (B, C, X, Y, Z) to feature maps (B, channels[i], X / strides[i], ...), fine to coarse."""
+        raise NotImplementedError
+
+
+class Backbone(nn.Module):
+    """Trunk (the encoder), skips (blocks between encoder and decoder) and decoder; parts that were not built are None."""
+
+    def __init__(self, trunk: Encoder, skips: nn.Module | None = None, decoder: nn.Module | None = None) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.skips = skips
+        self.decoder = decoder
+
+    def parts(self) -> dict[str, nn.Module]:
+        """Return the parts that were built, by name."""
+        named = {name: getattr(self, name) for name in PARTS}
+        return {name: part for name, part in named.items() if part is not None}

@@ -1,0 +1,60 @@
+"""The one place that builds networks: from a preset and a number of input channels, part by part."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from voxelbench.encoders.backbone import PARTS, Backbone
+from voxelbench.encoders.swin import SwinDecoder, SwinSkips, SwinTrunk
+from voxelbench.errors import TrainingError
+from voxelbench.settings import EncoderPreset
+
+
+def build(preset: EncoderPreset, in_channels: int, parts: Collection[str]) -> Backbone:
+    """Build the asked parts of a backbone with torch's current random state; the trunk is always built."""
+    return Backbone(
+        trunk=SwinTrunk(preset, in_channels),
+        skips=SwinSkips(preset, in_channels) if "skips" in parts else None,
+        decoder=SwinDecoder(preset) if "decoder" in parts else None,
+    )
+
+
+def load_pretrained(backbone: Backbone, weights: Path) -> dict[str, str]:
+    """Load published weights into the parts of `backbone`; every tensor of the file has to fit.
+
+    Where the number of input channels differs, the stem (each layer that reads the input) keeps its random start.
+    Returns, for each part, "pretrained", "pretrained, random stem", or "random". Raises TrainingError otherwise.
+    """
+    published = load_file(weights)
+    origin = {}
+    for name, part in backbone.parts().items():
+        offered = {key.removeprefix(f"{name}."): tensor for key, tensor in published.items() if key.startswith(f"{name}.")}
+        origin[name] = _load_part(part, offered, f"{weights}: {name}") if offered else "random"
+    left = sorted({key.split(".", 1)[0] for key in published} - set(PARTS))
+    if left:
+        raise TrainingError(f"{weights}: holds '{left[0]}', which is no part of a backbone; expected {', '.join(PARTS)}.")
+    return origin
+
+
+def _load_part(part: nn.Module, offered: dict[str, torch.Tensor], source: str) -> str:
+    own = part.state_dict()
+    missing = sorted(own.keys() ^ offered.keys())
+    if missing:
+        raise TrainingError(f"{source}: {len(missing)} tensors do not match the encoder preset, the first is {missing[0]}.")
+    stem = {key for key in own if _is_stem(own[key], offered[key])}
+    misfits = sorted(key for key in own if own[key].shape != offered[key].shape and key not in stem)
+    if misfits:
+        raise TrainingError(
+            f"{source}.{misfits[0]} has shape {tuple(offered[misfits[0]].shape)}, "
+            f"the preset builds {tuple(own[misfits[0]].shape)}; the run names another encoder."
+        )
+    part.load_state_dict({key: own[key] if key in stem else offered[key] for key in own}, strict=True)
+    return "pretrained, random stem" if stem else "pretrained"
+
+
+def _is_stem(own: torch.Tensor, offered: torch.Tensor) -> bool:
+    """Tell whether two convolution kernels differ in nothing but their number of input channels."""
+    return own.dim() == 5 and own.shape != offered.shape and own.shape[:1] + own.shape[2:] == offered.shape[:1] + offered.shape[2:]

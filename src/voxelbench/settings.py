@@ -1,0 +1,99 @@
+"""Settings of a training run, shared by pretraining and finetuning. Imports no torch.
+
+Lengths of training are in optimiser steps; every number lives in a YAML file beside its source.
+"""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from voxelbench.validation import Strict
+
+Triple = tuple[int, int, int]
+
+
+class IntensityRule(Strict):
+    """How physical units become network input; one a channel. See `voxelbench.data.intensity.scale`.
+
+    `window`: low..high to 0..1, clipped. `zscore`: mean 0, standard deviation 1 over the whole volume.
+    `zscore_nonzero`: the same over the voxels that are not 0; the others stay 0.
+    """
+
+    kind: Literal["window", "zscore", "zscore_nonzero"]
+    low: float = 0.0
+    high: float = 1.0
+
+    @model_validator(mode="after")
+    def _is_ordered(self) -> "IntensityRule":
+        if self.low >= self.high:
+            raise ValueError(f"low {self.low} must lie below high {self.high}")
+        return self
+
+
+class Optimiser(Strict):
+    """The optimiser of all parameters that a step trains."""
+
+    name: Literal["adamw", "sgd"] = "adamw"
+    lr: float = Field(gt=0)
+    weight_decay: float = Field(ge=0)
+    amsgrad: bool = False
+    momentum: float = 0.0
+
+
+class Schedule(Strict):
+    """Linear warm-up from 0 over `warmup_steps`, then half a cosine to `min_lr` at the last step, or constant."""
+
+    shape: Literal["cosine", "constant"] = "cosine"
+    warmup_steps: int = Field(0, ge=0)
+    min_lr: float = Field(0.0, ge=0)
+
+
+class Clip(Strict):
+    """Gradient clipping by norm, over all parameters at once or each tensor on its own."""
+
+    max_norm: float = Field(gt=0)
+    scope: Literal["global", "per_tensor"] = "global"
+
+
+class Training(Strict):
+    """What the training loop needs to know."""
+
+    steps: int = Field(gt=0)
+    batch: int = Field(gt=0)
+    accumulate: int = Field(1, gt=0)
+    loss_weights: dict[str, float]
+    optimiser: Optimiser
+    schedule: Schedule = Schedule()
+    clip: Clip | None = None
+    checkpoint_steps: int = Field(gt=0)
+    precision: Literal["fp32", "bf16"] = "fp32"
+
+
+class MethodConfig(Training):
+    """What every pretext method states; a method's `Config` adds its own keys.
+
+    `crop` is what the views of one sample are cut to, in voxels; `grid` is "native" or a spacing in mm;
+    `group_size` cases make one sample; `snapshots` are the fractions of training at which weights are kept.
+    """
+
+    intensity: dict[str, IntensityRule]
+    grid: str | float = "native"
+    crop: Triple
+    group_size: int = Field(1, gt=0)
+    pairing: Literal["distinct", "with_replacement"] = "distinct"
+    snapshots: tuple[float, ...] = ()
+
+
+class EncoderPreset(Strict):
+    """`config/encoders/<name>.yaml`: a network, whole. `merging`: patch merging of MONAI before 1.5 (`legacy`) or since."""
+
+    name: str
+    family: Literal["swin"]
+    feature_size: int = Field(gt=0)
+    depths: tuple[int, int, int, int]
+    num_heads: tuple[int, int, int, int]
+    window_size: int = Field(gt=0)
+    patch_size: int = 2
+    use_v2: bool
+    merging: Literal["legacy", "fixed"]
+    checkpointing: bool = False
