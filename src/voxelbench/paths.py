@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from voxelbench.errors import ConfigError
+
 MARKER = "Snakefile"
 """The file whose presence marks the root of a checkout."""
 
@@ -85,3 +87,46 @@ def prepared(data_root: Path, dataset: str, data: str, grid: str) -> Path:
 def manifest(prepared_folder: Path) -> Path:
     """The table of the cases of a prepared dataset, written last: where it exists, the folder is complete."""
     return prepared_folder / "manifest.csv"
+
+
+# Configuration, in the checkout.
+
+
+def _in_checkout(*parts: str) -> Path:
+    root = checkout()
+    if root is None:
+        raise ConfigError(f"{Path.cwd()} is not inside a checkout of voxelbench (no {MARKER} here or above); change to one.")
+    return root.joinpath(*parts)
+
+
+def config_file() -> Path:
+    """What to run."""
+    return _in_checkout("config", "config.yaml")
+
+
+def budgets() -> Path:
+    """How long to run: one file a budget."""
+    return _in_checkout("config", "budgets")
+
+
+def encoders() -> Path:
+    """Named networks: one file a preset."""
+    return _in_checkout("config", "encoders")
+
+
+def recipes() -> Path:
+    """How tasks are finetuned: one file a kind."""
+    return _in_checkout("config", "recipes")
+
+
+# Files of a run.
+
+BACKBONE = "backbone.safetensors"
+SNAPSHOTS = "snapshots"
+SPEC = "spec.yaml"
+RUN = "run.json"
+FAILED = "failed.json"
+LOSSES = "losses.csv"
+CASES = "cases.csv"
+LOG = "log.txt"
+CHECKPOINT = "checkpoint.pt"
