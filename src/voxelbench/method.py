@@ -96,6 +96,10 @@ class Method(nn.Module):
         return (parameter for parameter in self.parameters() if parameter.requires_grad)
 
 
+BEFORE_TRAINING = 2**31
+"""The step that stands for the drawing of initial weights; no run is that long."""
+
+
 def seed_torch(seed: int, step: int) -> None:
     """Seed torch's own generators for one step, so that dropout and the like resume to the same bytes."""
     torch.manual_seed(int(np.random.SeedSequence((seed, step, 1)).generate_state(1)[0]))

@@ -1,7 +1,7 @@
 """A case: one prepared volume with its label or class, read lazily, in physical units, axes X, Y, Z (RAS)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,22 +27,34 @@ class Case:
     label_image: Path | None = None
     target: float | int | None = None
     attachments: Mapping[str, Path] = field(default_factory=dict)
+    stored: tuple[int, ...] | None = None
+    """Where each channel lies in the file; None where the case has all of them, in order."""
+
+    def narrowed(self, channels: Sequence[str]) -> "Case":
+        """Return the case with only these channels. Raises DataError for one that it does not have."""
+        positions = [self._position(name) for name in channels]
+        stored = self.stored or tuple(range(len(self.channels)))
+        return replace(
+            self,
+            channels=tuple(channels),
+            units=tuple(self.units[position] for position in positions),
+            stored=tuple(stored[position] for position in positions),
+        )
 
     def read(self, channels: Sequence[str] | None = None, box: Box | None = None) -> np.ndarray:
         """Return float32 (C, X, Y, Z) in the card's units. Raises DataError for a channel that the case does not have."""
-        return read_volume(self.image, self._indices(channels), box).astype(np.float32)
+        case = self if channels is None else self.narrowed(channels)
+        indices = None if case.stored is None else list(case.stored)
+        return read_volume(self.image, indices, box).astype(np.float32)
 
     def label(self, box: Box | None = None) -> np.ndarray | None:
         """Return the label map, uint8 (X, Y, Z), or None if the case has none."""
         return None if self.label_image is None else read_volume(self.label_image, box=box).astype(np.uint8)
 
-    def _indices(self, channels: Sequence[str] | None) -> list[int] | None:
-        if channels is None:
-            return None
-        missing = [name for name in channels if name not in self.channels]
-        if missing:
-            raise DataError(f"case {self.case_id} has channels {', '.join(self.channels)}, not '{missing[0]}'.")
-        return [self.channels.index(name) for name in channels]
+    def _position(self, channel: str) -> int:
+        if channel not in self.channels:
+            raise DataError(f"case {self.case_id} has channels {', '.join(self.channels)}, not '{channel}'.")
+        return self.channels.index(channel)
 
 
 def read_cases(manifest: Path) -> list[Case]:

@@ -55,6 +55,12 @@ def read_label_crop(case: Case, start: Start, size: Sequence[int]) -> np.ndarray
     return np.pad(label, missing)
 
 
+def cut(volume: np.ndarray, start: Start, size: Sequence[int]) -> np.ndarray:
+    """Cut (C, *size) from a volume (C, X, Y, Z) in memory; beyond it, its edge is repeated."""
+    box, padding = _inside(start, size, volume.shape[1:])
+    return np.pad(volume[(slice(None), *box)], [(0, 0), *padding], mode="edge")
+
+
 def _inside(start: Start, size: Sequence[int], shape: Sequence[int]) -> tuple[Box, list[tuple[int, int]]]:
     box = tuple(slice(max(0, a), min(n, a + length)) for a, n, length in zip(start, shape, size, strict=True))
     padding = [(max(0, -a), max(0, a + length - n)) for a, n, length in zip(start, shape, size, strict=True)]

@@ -1,0 +1,1 @@
+"""Evaluation: finetune a backbone on one task of one dataset and score every test case."""

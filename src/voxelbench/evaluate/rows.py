@@ -1,0 +1,40 @@
+"""`cases.csv`: one row a case, class and metric. Imports no torch, so tables read it without."""
+
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from voxelbench.errors import DataError
+from voxelbench.provenance import write_text
+
+COLUMNS = ("case_id", "patient_id", "class", "metric", "value", "n_voxels", "space")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One score. `item` is an organ, a class, a dose or a pair of contrasts; `n_voxels` is what the score was taken over."""
+
+    case_id: str
+    patient_id: str
+    item: str
+    metric: str
+    value: float
+    n_voxels: int
+    space: str
+
+
+def write_rows(path: Path, rows: Iterable[Row]) -> None:
+    """Write rows sorted, with six decimals, whole or not at all."""
+    table = pd.DataFrame([astuple(row) for row in rows], columns=list(COLUMNS))
+    table = table.sort_values(["case_id", "class", "metric"], kind="stable")
+    write_text(path, table.to_csv(index=False, float_format="%.6f", lineterminator="\n"))
+
+
+def read_rows(path: Path) -> pd.DataFrame:
+    """Read the rows of a run. Raises DataError if the file is not one of rows."""
+    table = pd.read_csv(path, dtype={"case_id": str, "patient_id": str, "class": str})
+    if tuple(table.columns) != COLUMNS:
+        raise DataError(f"{path}: has columns {list(table.columns)}, expected {list(COLUMNS)}; delete it and evaluate again.")
+    return table

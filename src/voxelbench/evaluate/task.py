@@ -1,0 +1,87 @@
+"""The contract of a task, and the learner that the training loop drives."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from monai.inferers import sliding_window_inference
+from torch import nn
+
+from voxelbench.cards import DatasetCard, TaskCard
+from voxelbench.data.case import Case
+from voxelbench.evaluate.networks import DenseNetwork, PooledNetwork
+from voxelbench.evaluate.rows import Row
+from voxelbench.method import Batch, Losses, Progress, Views
+from voxelbench.recipes import DenseRecipe
+
+GRID = "grid"
+"""The space in which scores are taken: the prepared grid."""
+
+
+class Task(ABC):
+    """What is drawn from a case, which network answers, how it is trained, and how the answer is scored."""
+
+    network: ClassVar[type[DenseNetwork] | type[PooledNetwork]] = DenseNetwork
+
+    def __init__(self, dataset: DatasetCard, task: TaskCard, recipe: Any) -> None:
+        self.dataset = dataset
+        self.task = task
+        self.recipe = recipe
+
+    @property
+    def in_channels(self) -> int:
+        """Number of channels that the network reads."""
+        return len(self.task.inputs)
+
+    @property
+    @abstractmethod
+    def out_channels(self) -> int:
+        """Number of channels, or classes, that the network answers with."""
+
+    @abstractmethod
+    def views(self, case: Case, rng: np.random.RandomState) -> Views:
+        """Draw one training sample of a case."""
+
+    @abstractmethod
+    def losses(self, network: nn.Module, batch: Batch) -> Losses:
+        """Return the unweighted loss terms of a batch."""
+
+    @abstractmethod
+    def predict(self, network: nn.Module, case: Case, device: torch.device) -> dict[str, np.ndarray]:
+        """Return the network's answers for a case, by name."""
+
+    @abstractmethod
+    def score(self, prediction: dict[str, np.ndarray], case: Case) -> list[Row]:
+        """Score one prediction."""
+
+    def row(self, case: Case, item: str, metric: str, value: float, n_voxels: int = 0) -> Row:
+        """Return one row about a case."""
+        return Row(case.case_id, case.patient_id, item, metric, value, n_voxels, GRID)
+
+
+class TaskLearner(nn.Module):
+    """A task's network as the training loop sees it."""
+
+    def __init__(self, task: Task, network: nn.Module) -> None:
+        super().__init__()
+        self.task = task
+        self.network = network
+
+    def forward(self, batch: Batch, progress: Progress) -> Losses:
+        """Return the loss terms of a batch."""
+        return self.task.losses(self.network, batch)
+
+
+def flip(volumes: list[np.ndarray], probability: float, rng: np.random.RandomState) -> list[np.ndarray]:
+    """Flip all volumes (..., X, Y, Z) alike, along each of the last three axes with the given probability."""
+    axes = [axis for axis in (-3, -2, -1) if rng.uniform() < probability]
+    return [np.ascontiguousarray(np.flip(volume, axes)) for volume in volumes]
+
+
+def slide(network: nn.Module, volume: np.ndarray, recipe: DenseRecipe, device: torch.device) -> np.ndarray:
+    """Predict (C_out, X, Y, Z) for a whole volume (C, X, Y, Z) by a sliding window of the recipe's crop."""
+    with torch.inference_mode():
+        batch = torch.from_numpy(volume)[None].to(device)
+        output = sliding_window_inference(batch, recipe.crop, 2, network, recipe.overlap, recipe.blend)
+    return output[0].float().cpu().numpy()  # type: ignore[union-attr, index]

@@ -1,0 +1,73 @@
+"""Translation: one contrast in, all contrasts out; scored on the pairs whose target is not the input."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from voxelbench.data.case import Case
+from voxelbench.data.crops import cut, random_start
+from voxelbench.data.loading import read_scaled
+from voxelbench.evaluate.image_quality import quality
+from voxelbench.evaluate.rows import Row
+from voxelbench.evaluate.task import Task, flip, slide
+from voxelbench.method import Batch, Losses, Views
+from voxelbench.recipes import TranslationRecipe
+
+
+class Translation(Task):
+    """The mask is made from the input, so that no part of the target leaks into the score."""
+
+    recipe: TranslationRecipe
+
+    @property
+    def in_channels(self) -> int:
+        """One contrast at a time."""
+        return 1
+
+    @property
+    def out_channels(self) -> int:
+        """All contrasts of the card, the input's own too."""
+        return len(self.task.target)
+
+    def views(self, case: Case, rng: np.random.RandomState) -> Views:
+        """Draw the input contrast and a crop."""
+        source = rng.randint(len(self.task.inputs))
+        start = random_start(case.shape, self.recipe.crop, rng)
+        volumes = cut(read_scaled(case, self.task.inputs, self.recipe.intensity), start, self.recipe.crop)
+        brain = cut(_brain(case, self.task.inputs[source])[None], start, self.recipe.crop)
+        image, target, mask = flip([volumes[source : source + 1], volumes, brain], self.recipe.flip_probability, rng)
+        return {"image": image, "target": target, "mask": mask}
+
+    def losses(self, network: nn.Module, batch: Batch) -> Losses:
+        """Mean squared error inside the brain, summed over it and divided by its size."""
+        error = (network(batch["image"]) - batch["target"]).square() * batch["mask"]
+        return {"mse": error.sum() / (batch["mask"].sum() * error.shape[1]).clamp(min=1)}
+
+    def predict(self, network: nn.Module, case: Case, device: torch.device) -> dict[str, np.ndarray]:
+        """Return all contrasts (C, X, Y, Z) as predicted from each one."""
+        inputs = read_scaled(case, self.task.inputs, self.recipe.intensity)
+        return {
+            name: slide(network, volume[None], self.recipe, device)
+            for name, volume in zip(self.task.inputs, inputs, strict=True)
+        }
+
+    def score(self, prediction: dict[str, np.ndarray], case: Case) -> list[Row]:
+        """Return image quality of each cross pair, and that of the input taken for the target (`*_identity`)."""
+        contrasts = read_scaled(case, self.task.inputs, self.recipe.intensity)
+        rows = []
+        for source, image in zip(self.task.inputs, contrasts, strict=True):
+            brain = _brain(case, source)
+            for index, name in enumerate(self.task.target):
+                if name == source:
+                    continue
+                target = contrasts[index]
+                data_range = float(target[brain].max() - target[brain].min())
+                predicted = quality(prediction[source][index], target, brain, data_range)
+                identity = quality(image, target, brain, data_range)
+                named = {**predicted, **{f"{key}_identity": value for key, value in identity.items()}}
+                rows += [self.row(case, f"{source}>{name}", key, value, int(brain.sum())) for key, value in named.items()]
+        return rows
+
+
+def _brain(case: Case, contrast: str) -> np.ndarray:
+    return case.read([contrast])[0] != 0

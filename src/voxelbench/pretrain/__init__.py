@@ -1,0 +1,1 @@
+"""Pretraining: a method, a corpus, an encoder; out comes a backbone."""

@@ -1,0 +1,88 @@
+"""One pretraining run, from its spec to `backbone.safetensors`."""
+
+import json
+from pathlib import Path
+
+from safetensors.torch import save
+
+from voxelbench import config, paths, registry
+from voxelbench.config import PretrainRun, PretrainSpec
+from voxelbench.data.case import Case, read_cases
+from voxelbench.data.splits import select
+from voxelbench.encoders.backbone import Backbone
+from voxelbench.encoders.build import build
+from voxelbench.errors import DataError
+from voxelbench.method import BEFORE_TRAINING, Method, seed_torch
+from voxelbench.provenance import RunRecord
+from voxelbench.settings import EncoderPreset
+from voxelbench.training.device import prepare_device
+from voxelbench.training.log import write_log
+from voxelbench.training.loop import train
+from voxelbench.training.progress import reporting
+from voxelbench.training.sampling import Samples
+
+
+def pretrain(run: PretrainRun) -> None:
+    """Pretrain one method on one corpus and write its folder; `backbone.safetensors` comes last."""
+    spec, folder = config.pretrain_spec(run), run.folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    record = RunRecord(folder, spec)
+    device = prepare_device(spec.device, spec.threads)
+    settings = config.method_config(run.method, run.budget)
+    manifests = config.pretrain_manifests(run)
+    with record.phase("data"):
+        cases = corpus_cases(spec, manifests)
+    plugin = registry.load_method(run.method.name)
+    with record.phase("build"):
+        seed_torch(spec.seed, BEFORE_TRAINING)
+        method: Method = plugin.Method(build(spec.encoder, in_channels=1, parts=plugin.Method.needs), settings)
+    snapshot_steps = {max(1, round(share * settings.steps)) for share in settings.snapshots}
+
+    def keep_snapshot(step: int) -> None:
+        if step in snapshot_steps:
+            publish(method.published_backbone(), spec.encoder, folder / paths.SNAPSHOTS / f"step{step:07d}.safetensors")
+
+    with record.phase("pretrain"), reporting(f"{run.method} on {run.corpus}") as report:
+        log = train(
+            method,
+            settings,
+            Samples(cases, lambda group, rng: plugin.views(group, settings, rng), settings.group_size, settings.batch, spec.seed),
+            seed=spec.seed,
+            identity=config.spec_sha256(spec),
+            checkpoint_path=folder / paths.CHECKPOINT,
+            device=device,
+            workers=config.read_budget(run.budget).workers,
+            at_step=keep_snapshot,
+            report=report,
+        )
+    write_log(folder / paths.LOSSES, log)
+    record.extra["n_cases"] = len(cases)
+    record.write(manifests.values(), str(device))
+    publish(method.published_backbone(), spec.encoder, folder / paths.BACKBONE)
+    (folder / paths.CHECKPOINT).unlink(missing_ok=True)
+
+
+def corpus_cases(spec: PretrainSpec, manifests: dict[str, Path]) -> list[Case]:
+    """Return the cases of a corpus, each with the one channel that the corpus names. Raises DataError if there is none."""
+    cases = []
+    for member in spec.members:
+        card = registry.dataset_card(member.dataset)
+        split = member.split or card.tasks[0].split
+        chosen = select(read_cases(manifests[member.dataset]), card, split, 0, member.part)
+        cases += [case.narrowed((member.channel,)) for case in chosen]
+    if not cases:
+        raise DataError(f"corpus '{spec.corpus}' names no dataset; add members to it in {paths.config_file()}.")
+    return cases
+
+
+def publish(backbone: Backbone, encoder: EncoderPreset, path: Path) -> None:
+    """Write the parts of a backbone with the preset that builds them, whole or not at all."""
+    tensors = {
+        f"{name}.{key}": tensor.detach().cpu().contiguous()
+        for name, part in backbone.parts().items()
+        for key, tensor in part.state_dict().items()
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(save(tensors, metadata={"encoder": json.dumps(encoder.model_dump(mode="json"), sort_keys=True)}))
+    partial.replace(path)
