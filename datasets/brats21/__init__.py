@@ -1,0 +1,1 @@
+"""BraTS 2021: glioma segmentation in four MR contrasts."""

@@ -1,0 +1,55 @@
+"""What the tests of all datasets share: a small twin in native layout, and the check that no voxel moved in space."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from voxelbench import paths, registry
+from voxelbench.cards import DatasetCard, Twin
+from voxelbench.data.case import Case, read_cases
+
+
+@pytest.fixture
+def write_twin(tmp_path: Path) -> Callable[[str], tuple[Path, DatasetCard]]:
+    """Return a function that writes a twin of 2 + 2 + 2 cases, and returns its folder and its card."""
+
+    def write(name: str) -> tuple[Path, DatasetCard]:
+        raw = tmp_path / "raw" / name
+        card = registry.dataset_card(name)
+        assert card.twin is not None
+        small = card.model_copy(update={"twin": Twin(train=2, val=2, test=2, version=card.twin.version)})
+        registry.load_dataset(name).phantom(raw, small)
+        return raw, small
+
+    return write
+
+
+@pytest.fixture
+def prepare(tmp_path: Path) -> Callable[..., list[Case]]:
+    """Return a function that prepares a native folder on a grid, and reads its cases back."""
+
+    def run(raw: Path, card: DatasetCard, grid: str | float = "native") -> list[Case]:
+        out = tmp_path / "prepared" / card.name / str(grid)
+        registry.load_dataset(card.name).prepare(raw, out, card, grid)
+        return read_cases(paths.manifest(out))
+
+    return run
+
+
+@pytest.fixture
+def assert_same_world() -> Callable[..., None]:
+    """Return a check that voxels of a native file are found at the same place in mm in a case on the native grid."""
+
+    def check(case: Case, channel: str, native: Path, factor: float = 1.0) -> None:
+        image = nib.load(native)
+        volume = image.get_fdata()
+        prepared = case.read([channel])[0]
+        for index in (np.unravel_index(volume.argmax(), volume.shape), (0, 1, 2), (5, 9, 4)):
+            voxel = np.linalg.solve(case.affine, image.affine @ [*index, 1.0])[:3]
+            assert voxel == pytest.approx(voxel.round(), abs=1e-3)
+            assert prepared[tuple(voxel.round().astype(int))] == pytest.approx(volume[tuple(index)] * factor, rel=1e-4)
+
+    return check
