@@ -1,0 +1,1 @@
+"""S2DC: structure-aware semantic discrepancy and consistency."""

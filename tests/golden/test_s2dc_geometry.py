@@ -1,0 +1,54 @@
+"""S2DC's token pairs, token order and learning rates against the released code."""
+
+import numpy as np
+import torch
+
+from voxelbench import registry
+from voxelbench.methods.s2dc.augmentation import VolumeAffine
+from voxelbench.methods.s2dc.correspondence import token_map, token_pairs
+from voxelbench.methods.s2dc.tiling import plane_tokens
+from voxelbench.settings import Schedule
+from voxelbench.training.schedule import learning_rate
+from voxelbench.validation import read_yaml
+
+SETTINGS = read_yaml(registry.folder("methods", "s2dc") / registry.CONFIG)["settings"]
+
+
+def test_pairs_and_matrices(golden):
+    arrays = golden("s2dc_corr")
+    cases = [key.removesuffix("_params") for key in arrays if key.endswith("_params")]
+    assert cases
+    for case in cases:
+        shift_x, shift_y, angle, scale = arrays[f"{case}_params"].tolist()
+        affine = VolumeAffine((shift_x, shift_y), angle, scale)
+        forward = token_map(affine, "upstream")
+        np.testing.assert_allclose(affine.image_matrix(), arrays[f"{case}_A_image"], rtol=0, atol=1e-10)
+        np.testing.assert_allclose(forward, arrays[f"{case}_A_gt"], rtol=0, atol=1e-10)
+
+        length = int(arrays[f"{case}_roi_large"])
+        pairs = token_pairs(forward, (length, length), SETTINGS["token_size"])
+        assert len(pairs) == arrays[f"{case}_n"]
+        source, moved = pairs.nonzero()
+        assert set(zip(source, moved, strict=True)) == set(
+            zip(arrays[f"{case}_src"], arrays[f"{case}_aug"], strict=True)
+        ), case
+
+
+def test_token_order(golden):
+    arrays = golden("s2dc_token_order")
+    for case, expected in arrays.items():
+        n_images = int(case.split("_b")[1])
+        n_slices = len(expected) // n_images
+        per_axis = n_slices  # the released crops are cubes
+        n_crops = expected.shape[1] // per_axis**2
+        side = round(n_crops**0.5)
+        codes = torch.arange(n_images * n_crops * per_axis**3).reshape(-1, 1, per_axis, per_axis, per_axis)
+        plane = plane_tokens(codes, (side, side))[..., 0].T
+        np.testing.assert_array_equal(plane.numpy(), expected)
+
+
+def test_learning_rate(golden):
+    arrays = golden("s2dc_lr")
+    peak, schedule = SETTINGS["optimiser"]["lr"], Schedule(**SETTINGS["schedule"])
+    rates = [learning_rate(int(step), SETTINGS["steps"], peak, schedule) for step in arrays["pretrain_step"]]
+    np.testing.assert_allclose(rates, arrays["pretrain_lr"], rtol=0, atol=1e-10 * peak)
