@@ -119,7 +119,9 @@ def _check(path: Path, algorithm: str, expected: str, remedy: str) -> None:
 def _download(url: str, partial: Path) -> None:
     """Append what is missing to `partial`."""
     session = requests.Session()
-    session.mount("https://", HTTPAdapter(max_retries=Retry(total=4, backoff_factor=1, status_forcelist=(502, 503, 504))))
+    session.mount(
+        "https://", HTTPAdapter(max_retries=Retry(total=4, backoff_factor=1, status_forcelist=(502, 503, 504)))
+    )
     n_bytes = partial.stat().st_size if partial.exists() else 0
     headers = {"Range": f"bytes={n_bytes}-"} if n_bytes else {}
     try:
@@ -134,7 +136,8 @@ def _download(url: str, partial: Path) -> None:
     except requests.RequestException as error:
         n_bytes = partial.stat().st_size if partial.exists() else 0
         raise DataError(
-            f"{url}: could not be fetched ({type(error).__name__}), {n_bytes} bytes are here; run the command again to go on."
+            f"{url}: could not be fetched ({type(error).__name__}), {n_bytes} bytes are here; "
+            "run the command again to go on."
         ) from None
 
 
@@ -174,4 +177,6 @@ def _refuse_unsafe(member: tarfile.TarInfo, archive: Path) -> None:
         problem = "is a link or a device"
     else:
         return
-    raise DataError(f"{archive}: member '{member.name}' {problem}, so the archive is refused; get it from its publisher.")
+    raise DataError(
+        f"{archive}: member '{member.name}' {problem}, so the archive is refused; get it from its publisher."
+    )

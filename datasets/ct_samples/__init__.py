@@ -1,0 +1,1 @@
+"""Real CT scans that come inside public Python packages."""

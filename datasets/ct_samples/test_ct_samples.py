@@ -1,0 +1,201 @@
+import hashlib
+import io
+import os
+import tarfile
+
+import nibabel as nib
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from voxelbench import registry
+from voxelbench.cards import RemoteFile
+from voxelbench.data.case import read_cases
+from voxelbench.data.splits import select
+from voxelbench.errors import ChecksumError, DataError
+
+NAME = "ct_samples"
+SHAPE = (6, 5, 98)
+"""Of the fake abdomen: four slices above the cut."""
+
+
+@pytest.fixture
+def card():
+    return registry.dataset_card(NAME)
+
+
+@pytest.fixture
+def dataset():
+    return registry.load_dataset(NAME)
+
+
+@pytest.fixture
+def fake_index(tmp_path, monkeypatch, card):
+    """Make pip's sources a folder with two tiny archives of the real layout; return the card with their checksums."""
+    rng = np.random.RandomState(0)
+    folder = tmp_path / "index"
+    folder.mkdir()
+    _write_pyradiomics(folder, tmp_path / "scratch1", rng)
+    _write_totalsegmentator(folder, tmp_path / "scratch2", rng)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", folder.as_uri())
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    files = []
+    for file in card.files:
+        package, version = file.url.removeprefix("pkg:pypi/").split("@")
+        content = (folder / f"{package}-{version}.tar.gz").read_bytes()
+        files.append(RemoteFile(url=file.url, sha256=hashlib.sha256(content).hexdigest()))
+    return card.model_copy(update={"files": tuple(files)})
+
+
+def _write_pyradiomics(folder, scratch, rng):
+    data = scratch / "pyradiomics-3.0.1" / "data"
+    data.mkdir(parents=True)
+    for number in (1, 2):
+        image = sitk.GetImageFromArray(rng.randint(-1000, 1000, (4, 5, 6)).astype(np.int16))
+        image.SetSpacing((0.5, 0.75, 5.0))
+        image.SetOrigin((10.0, 20.0, 30.0))
+        label = sitk.GetImageFromArray(np.eye(5, 6, dtype=np.int16)[None].repeat(4, axis=0))
+        label.CopyInformation(image)
+        sitk.WriteImage(image, data / f"lung{number}_image.nrrd")
+        sitk.WriteImage(label, data / f"lung{number}_label.nrrd")
+    (scratch / "pyradiomics-3.0.1" / "setup.py").write_text("raise SystemExit('executed')")
+    _pack(folder, scratch, "pyradiomics-3.0.1")
+
+
+def _write_totalsegmentator(folder, scratch, rng):
+    reference = scratch / "totalsegmentator-2.18.0" / "tests" / "reference_files"
+    (reference / "aorta_report").mkdir(parents=True)
+    (reference / "example_ct_dicom").mkdir()
+    affine = np.diag([3.0, 3.0, 3.0, 1.0])
+    volume = rng.randint(-1000, 1000, SHAPE).astype(np.int32)
+    label = np.where(volume > 0, 5, 117).astype(np.uint8)  # liver; 117 is a class that BTCV does not have
+    nib.save(nib.Nifti1Image(volume, affine), reference / "example_ct.nii.gz")
+    nib.save(nib.Nifti1Image(label, affine), reference / "example_seg_fast_force_split.nii.gz")
+    nib.save(nib.Nifti1Image(volume.astype(np.int16), affine), reference / "aorta_report" / "example_ct.nii.gz")
+    for z in range(3):
+        _write_dicom_slice(reference / "example_ct_dicom" / f"CT.{z}", z, rng)
+    _pack(folder, scratch, "totalsegmentator-2.18.0")
+
+
+def _write_dicom_slice(path, z, rng):
+    slice_ = sitk.GetImageFromArray(rng.randint(-1000, 1000, (1, 5, 6)).astype(np.int16))
+    tags = {
+        "0008|0060": "CT",
+        "0020|000e": "1.2.3",
+        "0020|0032": f"0\\0\\{2 * z}",
+        "0020|0037": "1\\0\\0\\0\\1\\0",
+        "0018|0050": "2",
+    }
+    for tag, value in tags.items():
+        slice_.SetMetaData(tag, value)
+    slice_.SetSpacing((1.0, 1.0, 2.0))
+    slice_.SetOrigin((0.0, 0.0, 2.0 * z))
+    writer = sitk.ImageFileWriter()
+    writer.KeepOriginalImageUIDOn()
+    writer.SetFileName(str(path.with_suffix(".dcm")))
+    writer.Execute(slice_)
+    path.with_suffix(".dcm").rename(path)
+
+
+def _pack(folder, scratch, root):
+    with tarfile.open(folder / f"{root}.tar.gz", "w:gz") as tar:
+        tar.add(scratch / root, arcname=root)
+        unwanted = tarfile.TarInfo(f"{root}/tests/unwanted.txt")
+        tar.addfile(unwanted, io.BytesIO())
+
+
+def _prepared(dataset, raw, out, card, grid="native"):
+    dataset.prepare(raw, out, card, grid)
+    return {case.case_id: case for case in read_cases(out / "manifest.csv")}
+
+
+def test_fake_archives_become_cases_in_ras_with_mapped_labels(dataset, fake_index, tmp_path):
+    raw = tmp_path / "raw"
+    dataset.download(raw, fake_index)
+    cases = _prepared(dataset, raw, tmp_path / "out", fake_index)
+
+    assert sorted(cases) == ["abdomen", "abdomen_lower", "abdomen_upper", "dicom", "lung1", "lung2", "thorax"]
+    assert set(np.unique(cases["abdomen_lower"].label())) == {0, 6}
+    assert cases["abdomen"].label() is None
+    assert cases["dicom"].shape == (6, 5, 3)
+
+    lung = cases["lung1"]
+    assert lung.spacing_mm == pytest.approx((0.5, 0.75, 5.0))
+    assert set(np.unique(lung.label())) == {0, 14}
+    # ITK has the first voxel at (10, 20, 30) left, posterior, superior; in RAS that is the last one of X and Y.
+    assert lung.affine @ [5, 4, 0, 1] == pytest.approx([-10, -20, 30, 1])
+    first = sitk.GetArrayFromImage(sitk.ReadImage(raw / "pyradiomics/pyradiomics-3.0.1/data/lung1_image.nrrd"))[0, 0, 0]
+    assert lung.read()[0, 5, 4, 0] == first
+
+
+def test_blocks_lie_where_the_whole_scan_has_them(dataset, fake_index, tmp_path):
+    dataset.download(tmp_path / "raw", fake_index)
+    cases = _prepared(dataset, tmp_path / "raw", tmp_path / "out", fake_index)
+    whole, lower, upper = (cases[name] for name in ("abdomen", "abdomen_lower", "abdomen_upper"))
+    assert np.array_equal(np.concatenate([lower.read(), upper.read()], axis=-1), whole.read())
+    assert upper.affine @ [0, 0, 0, 1] == pytest.approx(whole.affine @ [0, 0, lower.shape[2], 1])
+
+
+def test_only_the_scans_are_unpacked(dataset, fake_index, tmp_path):
+    dataset.download(tmp_path / "raw", fake_index)
+    names = {path.name for path in (tmp_path / "raw").rglob("*") if path.is_file()}
+    assert "setup.py" not in names
+    assert "unwanted.txt" not in names
+
+
+def test_a_second_download_fetches_nothing(dataset, fake_index, tmp_path, monkeypatch):
+    dataset.download(tmp_path / "raw", fake_index)
+    scan = next((tmp_path / "raw").rglob("lung1_image.nrrd"))
+    before = scan.stat().st_mtime_ns
+    dataset.download(tmp_path / "raw", fake_index)
+    assert scan.stat().st_mtime_ns == before
+
+
+def test_an_archive_of_another_content_is_refused(dataset, fake_index, card, tmp_path):
+    with pytest.raises(ChecksumError, match=r"has sha256 [0-9a-f]{64}, expected 5d4223ef"):
+        dataset.download(tmp_path / "raw", card)
+
+
+def test_a_missing_download_says_what_to_run(dataset, card, tmp_path):
+    with pytest.raises(DataError, match=r"no pyradiomics-\* folder in it; run `voxelbench download ct_samples`"):
+        dataset.prepare(tmp_path / "raw", tmp_path / "out", card, "native")
+
+
+def test_a_truncated_nrrd_says_what_to_do(dataset, fake_index, tmp_path):
+    dataset.download(tmp_path / "raw", fake_index)
+    scan = next((tmp_path / "raw").rglob("lung1_image.nrrd"))
+    scan.write_bytes(scan.read_bytes()[:100])
+    with pytest.raises(DataError, match=r"lung1_image.nrrd: not a readable volume\. Delete .*pyradiomics and download"):
+        dataset.prepare(tmp_path / "raw", tmp_path / "out", fake_index, "native")
+
+
+@pytest.mark.network
+@pytest.mark.slow
+def test_the_real_archives_hold_what_the_readme_says(dataset, card, tmp_path):
+    dataset.download(tmp_path / "raw", card)
+    cases = _prepared(dataset, tmp_path / "raw", tmp_path / "out", card)
+
+    facts = {
+        "lung1": ((512, 512, 48), (0.5703, 0.5703, 5.0)),
+        "lung2": ((512, 512, 61), (0.6270, 0.6270, 5.0)),
+        "thorax": ((233, 167, 191), (1.5, 1.5, 1.5)),
+        "dicom": ((512, 512, 20), (0.9766, 0.9766, 2.0)),
+        "abdomen": ((122, 101, 112), (3.0, 3.0, 3.0)),
+        "abdomen_lower": ((122, 101, 94), (3.0, 3.0, 3.0)),
+        "abdomen_upper": ((122, 101, 18), (3.0, 3.0, 3.0)),
+    }
+    for name, (shape, spacing_mm) in facts.items():
+        assert cases[name].shape == shape
+        assert cases[name].spacing_mm == pytest.approx(spacing_mm, abs=1e-3)
+    assert (cases["lung1"].label() == 14).sum() == 837
+    assert (cases["lung2"].label() == 14).sum() == 24_644
+
+    lower, upper = (
+        np.bincount(cases[name].label().ravel(), minlength=14) for name in ("abdomen_lower", "abdomen_upper")
+    )
+    assert sum(np.minimum(lower, upper)[1:14] > 100) == 10
+    assert set(np.flatnonzero(lower + upper)) == set(card.task("organs").labels) | {0}
+
+    trained = select(list(cases.values()), card, "pretrain", 0, "train")
+    assert [case.case_id for case in trained] == ["abdomen", "dicom", "lung1", "lung2", "thorax"]
