@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
@@ -101,3 +102,15 @@ def draw_ids(card: DatasetCard, candidates: Iterable[tuple[str, str]]) -> list[t
         if not any(wanted.values()):
             return chosen
     raise ConfigError(f"{card.name}: the candidate ids of the twin ran out with {wanted} still wanted.")
+
+
+def deal_classes(card: DatasetCard, drawn: Iterable[tuple[str, str]], n_classes: int) -> list[int]:
+    """Return a class for each drawn case of a twin, in turn within each part of the default split."""
+    listed = listed_parts(card.name)
+    dealt: Counter[Part | None] = Counter()
+    classes = []
+    for case_id, patient_id in drawn:
+        part = part_of(card, card.tasks[0].split, 0, case_id, patient_id, listed)
+        classes.append(dealt[part] % n_classes)
+        dealt[part] += 1
+    return classes
