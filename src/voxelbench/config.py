@@ -28,7 +28,6 @@ from voxelbench.settings import EncoderPreset, MethodConfig
 from voxelbench.validation import Strict, parse, read_yaml
 
 NO_CORPUS = "none"
-MAIN_TABLE = "table1"
 
 
 class Member(Strict):
@@ -233,7 +232,8 @@ def read_config() -> Config:
 @cache
 def read_budget(name: str) -> Budget:
     """Read `config/budgets/<name>.yaml`. Raises ConfigError for a budget that does not exist."""
-    return parse(Budget, _read_named("budget", paths.budgets(), name), str(paths.budgets() / f"{name}.yaml"))
+    content = _read_named("budget", paths.budgets(), name)
+    return parse(Budget, {"name": name, **content}, str(paths.budgets() / f"{name}.yaml"))
 
 
 @cache

@@ -46,9 +46,12 @@ def evaluate_run(budget: str, **identity: object) -> Path:
     return RESULTS / budget / "evaluate" / EVALUATE_RUN.format(**identity)
 
 
+MAIN_TABLE = "table1"
+
+
 def scores(budget: str, table: str) -> Path:
-    """The tidy CSV behind one table: `scores.csv` behind table1, `scores_<table>.csv` behind the others."""
-    return RESULTS / budget / ("scores.csv" if table == "table1" else f"scores_{table}.csv")
+    """The tidy CSV behind one table: `scores.csv` behind the main one, `scores_<table>.csv` behind the others."""
+    return RESULTS / budget / ("scores.csv" if table == MAIN_TABLE else f"scores_{table}.csv")
 
 
 def table(budget: str, name: str) -> Path:
@@ -63,7 +66,7 @@ def published(name: str) -> Path:
 
 def figure(budget: str, name: str) -> Path:
     """The bar chart of one table."""
-    return RESULTS / budget / "figures" / f"{name}.svg"
+    return RESULTS / budget / "figures" / f"{name}.png"
 
 
 # Data.

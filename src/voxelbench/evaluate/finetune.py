@@ -57,11 +57,12 @@ def finetune(run: EvalRun) -> None:
         log = train(
             learner,
             task.recipe,
-            Samples(training, lambda group, rng: task.views(group[0], rng), 1, task.recipe.batch, spec.seed),
+            Samples(training, task.draw, 1, task.recipe.batch, spec.seed),
             seed=spec.seed,
             identity=config.spec_sha256(spec),
             checkpoint_path=folder / paths.CHECKPOINT,
             device=device,
+            workers=config.read_budget(spec.budget).workers,
             report=report,
         )
     with record.phase("score"):

@@ -43,6 +43,10 @@ class Task(ABC):
     def views(self, case: Case, rng: np.random.RandomState) -> Views:
         """Draw one training sample of a case."""
 
+    def draw(self, cases: tuple[Case, ...], rng: np.random.RandomState) -> Views:
+        """Draw one training sample of a group of one case."""
+        return self.views(cases[0], rng)
+
     @abstractmethod
     def losses(self, network: nn.Module, batch: Batch) -> Losses:
         """Return the unweighted loss terms of a batch."""

@@ -1,8 +1,11 @@
 """One pretraining run, from its spec to `backbone.safetensors`."""
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from safetensors.torch import save
 
 from voxelbench import config, paths, registry
@@ -12,14 +15,26 @@ from voxelbench.data.splits import select
 from voxelbench.encoders.backbone import Backbone
 from voxelbench.encoders.build import build
 from voxelbench.errors import DataError
-from voxelbench.method import BEFORE_TRAINING, Method, seed_torch
+from voxelbench.method import BEFORE_TRAINING, Method, Views, seed_torch
 from voxelbench.provenance import RunRecord
-from voxelbench.settings import EncoderPreset
+from voxelbench.settings import EncoderPreset, MethodConfig
 from voxelbench.training.device import prepare_device
 from voxelbench.training.log import write_log
 from voxelbench.training.loop import train
 from voxelbench.training.progress import reporting
 from voxelbench.training.sampling import Samples
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A method's `views` with its settings: a sample's draw that a worker process can be sent."""
+
+    views: Callable[[tuple[Case, ...], MethodConfig, np.random.RandomState], Views]
+    settings: MethodConfig
+
+    def __call__(self, cases: tuple[Case, ...], rng: np.random.RandomState) -> Views:
+        """Draw one sample."""
+        return self.views(cases, self.settings, rng)
 
 
 def pretrain(run: PretrainRun) -> None:
@@ -46,7 +61,7 @@ def pretrain(run: PretrainRun) -> None:
         log = train(
             method,
             settings,
-            Samples(cases, lambda group, rng: plugin.views(group, settings, rng), settings.group_size, settings.batch, spec.seed),
+            Samples(cases, Draw(plugin.views, settings), settings.group_size, settings.batch, spec.seed),
             seed=spec.seed,
             identity=config.spec_sha256(spec),
             checkpoint_path=folder / paths.CHECKPOINT,

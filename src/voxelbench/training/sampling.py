@@ -49,5 +49,4 @@ class Samples(Dataset[Views]):
 def batches(samples: Samples, first: int, last: int, workers: int) -> Iterator[dict[str, torch.Tensor]]:
     """Yield micro-batches number `first` to `last` (not included), collated along a new leading axis."""
     indices = [list(range(k * samples.batch, (k + 1) * samples.batch)) for k in range(first, last)]
-    context = "spawn" if workers else None
-    yield from DataLoader(samples, batch_sampler=indices, num_workers=workers, multiprocessing_context=context)
+    yield from DataLoader(samples, batch_sampler=indices, num_workers=workers)

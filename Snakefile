@@ -1,0 +1,28 @@
+# voxelbench: from data to cell. `snakemake --cores all --use-conda results/table1.csv` makes the main table.
+# WHAT runs stands in config/config.yaml, HOW LONG in config/budgets; names and expansions are Python in src/voxelbench.
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+sys.path.insert(0, str(Path(workflow.basedir, "src")))
+
+
+include: "workflow/rules/common.smk"
+
+
+# ---- data: download or synthesise, then prepare -----------------------------------------------------------------
+include: "workflow/rules/data.smk"
+# ---- pretraining: one backbone per method, corpus and seed ------------------------------------------------------
+include: "workflow/rules/pretrain.smk"
+# ---- evaluation: finetune and score -----------------------------------------------------------------------------
+include: "workflow/rules/evaluate.smk"
+# ---- report: scores, tables, figures ----------------------------------------------------------------------------
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        paths.published(paths.MAIN_TABLE),

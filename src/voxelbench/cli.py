@@ -1,0 +1,216 @@
+"""The command line. Every rule of the workflow is one of these lines, so each job can be pasted into a shell.
+
+Modules are imported inside the commands: a command that does not train must not wait for torch.
+"""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from voxelbench import __version__
+from voxelbench.errors import VoxelbenchError
+
+logger = logging.getLogger("voxelbench")
+
+Command = Callable[[argparse.Namespace], int | None]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return its exit status. An error that a user can mend is printed as one sentence."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
+    command: Command = options.command
+    try:
+        return command(options) or 0
+    except VoxelbenchError as error:
+        print(f"voxelbench: {error}", file=sys.stderr)
+        return 1
+
+
+def _download(options: argparse.Namespace) -> None:
+    from voxelbench.data.source import download_dataset
+
+    download_dataset(options.dataset, options.raw)
+
+
+def _phantom(options: argparse.Namespace) -> None:
+    from voxelbench.data.source import write_twin
+
+    write_twin(options.dataset, options.out)
+
+
+def _prepare(options: argparse.Namespace) -> None:
+    from voxelbench import registry
+    from voxelbench.data.grid import parse_grid
+
+    plugin = registry.load_dataset(options.dataset)
+    plugin.prepare(options.raw, options.out, registry.dataset_card(options.dataset), parse_grid(options.grid))
+
+
+def _pretrain(options: argparse.Namespace) -> None:
+    from voxelbench.config import MethodId, PretrainRun, read_budget
+
+    encoder = options.encoder or read_budget(options.budget).encoder
+    run = PretrainRun(options.budget, options.corpus, MethodId.parse(options.method), encoder, options.seed)
+
+    from voxelbench.pretrain.run import pretrain
+
+    _run(run.folder(), lambda: pretrain(run))
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from voxelbench.config import NO_CORPUS, EvalRun, MethodId, PretrainRun, read_budget, task_card
+
+    task_card(options.dataset, options.task)
+    encoder = options.encoder or read_budget(options.budget).encoder
+    corpus = options.corpus or NO_CORPUS
+    pretrained = PretrainRun(options.budget, corpus, MethodId.parse(options.method), encoder, options.seed)
+    run = EvalRun(options.dataset, options.task, options.fold, pretrained)
+
+    from voxelbench.evaluate.finetune import finetune
+
+    _run(run.folder(), lambda: finetune(run))
+
+
+def _run(folder: Path, work: Callable[[], None]) -> None:
+    """Do the work of a run with its log beside its results; a failure leaves its reason there."""
+    from voxelbench import paths
+    from voxelbench.provenance import write_failure
+
+    folder.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(folder / paths.LOG, mode="w", encoding="utf-8")
+    logging.getLogger().addHandler(handler)
+    try:
+        work()
+    except Exception as error:
+        write_failure(folder, error)
+        raise
+    finally:
+        handler.close()
+        logging.getLogger().removeHandler(handler)
+    logger.info("wrote %s", folder)
+
+
+def _scores(options: argparse.Namespace) -> None:
+    from voxelbench.report.scores import write_scores
+
+    write_scores(options.table, options.budget)
+
+
+def _table(options: argparse.Namespace) -> None:
+    from voxelbench.report.tables import write_table
+
+    write_table(options.table, options.budget, options.allow_missing)
+
+
+def _figure(options: argparse.Namespace) -> None:
+    from voxelbench.report.figures import draw_table
+
+    draw_table(options.table, options.budget)
+
+
+def _publish(options: argparse.Namespace) -> None:
+    from voxelbench.report.tables import publish
+
+    publish(options.table, options.budget, options.force)
+
+
+def _show(options: argparse.Namespace) -> None:
+    from voxelbench.report.show import show
+
+    show(options.csv)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from voxelbench.doctor import examine
+
+    return examine()
+
+
+def _check(options: argparse.Namespace) -> int:
+    from voxelbench.checks import check_method
+
+    results = check_method(options.method)
+    for result in results:
+        print(f"{'pass' if result.passed else 'FAIL'}  {result.name}{': ' + result.message if result.message else ''}")
+    return int(not all(result.passed for result in results))
+
+
+def _new(options: argparse.Namespace) -> None:
+    from voxelbench.scaffold import new_plugin
+
+    print(new_plugin(f"{options.kind}s", options.name))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="voxelbench", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = _add(commands, "download", _download, "fetch an open dataset, or say how to come to a gated one")
+    command.add_argument("dataset")
+    command.add_argument("--raw", type=Path, required=True, help="folder for the native layout")
+
+    command = _add(commands, "phantom", _phantom, "write the synthetic twin of a dataset in its native layout")
+    command.add_argument("dataset")
+    command.add_argument("--out", type=Path, required=True, help="folder for the native layout")
+
+    command = _add(commands, "prepare", _prepare, "turn a native layout into checked cases on one grid")
+    command.add_argument("dataset")
+    command.add_argument("--raw", type=Path, required=True, help="folder with the native layout")
+    command.add_argument("--out", type=Path, required=True, help="folder for cases and manifest.csv")
+    command.add_argument("--grid", default="native", help="'native' or a spacing in mm (default: native)")
+
+    command = _add(commands, "pretrain", _pretrain, "pretrain a method on a corpus")
+    command.add_argument("method", help="name[.variant[.ablation]], e.g. s2dc.code")
+    command.add_argument("--corpus", required=True)
+    _add_run_options(command)
+
+    command = _add(commands, "evaluate", _evaluate, "finetune and score one task of one dataset")
+    command.add_argument("dataset")
+    command.add_argument("--task", required=True)
+    command.add_argument("--method", required=True, help="name[.variant[.ablation]], e.g. scratch")
+    command.add_argument("--corpus", help="what the method was pretrained on (default: nothing)")
+    command.add_argument("--fold", type=int, default=0)
+    _add_run_options(command)
+
+    for name, function, text in (
+        ("scores", _scores, "collect the scores of all runs behind a table"),
+        ("table", _table, "make a table from its scores"),
+        ("figure", _figure, "draw a table as bars"),
+        ("publish", _publish, "copy a budget's table to results/"),
+    ):
+        command = _add(commands, name, function, text)
+        command.add_argument("table", help="a table of config/config.yaml, e.g. table1")
+        command.add_argument("--budget", default=None, help="default: the configured one")
+        if name == "table":
+            command.add_argument("--allow-missing", action="store_true", help="say why cells are empty instead of failing")
+        if name == "publish":
+            command.add_argument("--force", action="store_true", help="let a demo table replace a full one")
+
+    command = _add(commands, "show", _show, "print a table for a person")
+    command.add_argument("csv", type=Path)
+
+    _add(commands, "doctor", _doctor, "say what this machine has, and what is missing for what")
+
+    command = _add(commands, "check", _check, "run the contract checks on a method")
+    command.add_argument("method")
+
+    command = _add(commands, "new", _new, "start a plug-in from its template")
+    command.add_argument("kind", choices=("method", "dataset"))
+    command.add_argument("name")
+    return parser
+
+
+def _add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, function: Command, text: str) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=text, description=text)
+    command.set_defaults(command=function)
+    return command
+
+
+def _add_run_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--budget", required=True, help="a file of config/budgets, e.g. demo")
+    command.add_argument("--encoder", help="a file of config/encoders (default: the budget's)")
+    command.add_argument("--seed", type=int, default=0)

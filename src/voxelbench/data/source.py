@@ -1,0 +1,38 @@
+"""Where native data come from: a download, a user's own copy of a gated dataset, or a synthetic twin."""
+
+import shutil
+from pathlib import Path
+
+from voxelbench import registry
+from voxelbench.errors import AccessRequired, ConfigError
+from voxelbench.provenance import write_text
+
+MARK = "SOURCE.txt"
+"""Written last into a native folder: says where the data came from. Where it exists, the folder is complete."""
+
+
+def download_dataset(dataset: str, raw: Path) -> None:
+    """Fetch an open dataset; take a gated one as the user put it there.
+
+    Raises AccessRequired with the steps to take if a gated dataset is not there yet.
+    """
+    card = registry.dataset_card(dataset)
+    if card.access.kind == "open":
+        registry.load_dataset(dataset).download(raw, card)
+    elif not raw.is_dir() or not any(raw.iterdir()):
+        raise AccessRequired(f"{dataset} needs {card.access.kind} ({card.access.home}): {card.access.steps} Put it in {raw}.")
+    write_text(raw / MARK, f"{card.title}\n{card.access.home}\n{card.licence}\n")
+
+
+def write_twin(dataset: str, out: Path) -> None:
+    """Write the synthetic twin of a dataset, whole or not at all; an older twin in `out` is replaced."""
+    card = registry.dataset_card(dataset)
+    if card.twin is None:
+        raise ConfigError(f"{dataset} has no synthetic twin; it is always real data.")
+    partial = out.with_name(out.name + ".partial")
+    for folder in (partial, out):
+        shutil.rmtree(folder, ignore_errors=True)
+    partial.mkdir(parents=True)
+    registry.load_dataset(dataset).phantom(partial, card)
+    write_text(partial / MARK, f"PHANTOM: synthetic twin of {card.title}, version {card.twin.version}\n")
+    partial.replace(out)

@@ -1,0 +1,1 @@
+"""Reports: scores, tables and figures, derived from the rows of runs. Imports no torch."""

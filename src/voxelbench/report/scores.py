@@ -1,0 +1,109 @@
+"""`scores.csv`: tidy, one row a run and metric. A run without scores has one row with its reason."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from voxelbench import config, paths, registry
+from voxelbench.config import EvalRun
+from voxelbench.evaluate.rows import read_rows
+from voxelbench.provenance import write_text
+from voxelbench.report.statistics import mean_interval
+from voxelbench.report.summary import case_values, run_metrics
+
+COLUMNS = (
+    *("budget", "data", "corpus", "method", "variant", "ablation", "encoder", "track", "dataset", "task", "selection"),
+    *("protocol", "fraction", "split", "fold", "seed", "metric", "value", "low", "high", "n_cases", "space"),
+    *("contamination", "status", "reason", "spec_sha256"),
+)
+
+TRACK = "common"
+"""All rows share one encoder preset; a method on its own network would be on the `native` track."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """Whether a run has scores (`ok`), and if not, why: `gated`, `failed` or `missing`."""
+
+    name: str
+    reason: str = ""
+
+
+def status(run: EvalRun) -> Status:
+    """Return the state of a run, from its files and its gate."""
+    if (run.folder() / paths.CASES).is_file():
+        return Status("ok")
+    reason = config.gate(run)
+    if reason:
+        return Status("gated", reason)
+    for folder in (run.folder(), run.pretrain.folder()):
+        if (folder / paths.FAILED).is_file():
+            return Status("failed", _failure(folder / paths.FAILED))
+    return Status("missing", "not run")
+
+
+def _failure(path: Path) -> str:
+    return f"failed: {json.loads(path.read_text(encoding='utf-8'))['reason']}"
+
+
+def write_scores(table: str, budget: str | None) -> None:
+    """Write the scores of every run behind a table."""
+    budget = budget or config.read_config().budget
+    rows = [row for _, run in config.table_runs(table, budget) for row in run_scores(run)]
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    frame = frame.sort_values(["dataset", "task", "method", "variant", "ablation", "fold", "seed", "metric"], kind="stable")
+    write_text(paths.scores(budget, table), frame.to_csv(index=False, float_format="%.4f", lineterminator="\n"))
+
+
+def run_scores(run: EvalRun) -> list[dict[str, object]]:
+    """Return the rows of one run."""
+    identity, state = _identity(run), status(run)
+    if state.name != "ok":
+        return [{**identity, "status": state.name, "reason": state.reason}]
+    kind = config.task_card(run.dataset, run.task).kind
+    rows = read_rows(run.folder() / paths.CASES)
+    cases = case_values(kind, rows)
+    known = {**identity, "status": "ok", "space": rows["space"].iloc[0]}
+    scored = []
+    for metric in cases.columns.drop("patient_id"):
+        present = cases[cases[metric].notna()]
+        value, low, high = mean_interval(present[metric].to_numpy(), present["patient_id"].to_numpy())
+        scored.append({**known, "metric": metric, "value": value, "low": low, "high": high, "n_cases": len(present)})
+    for metric, value in run_metrics(kind, rows).items():
+        scored.append({**known, "metric": metric, "value": value, "n_cases": len(cases)})
+    return scored
+
+
+def _identity(run: EvalRun) -> dict[str, object]:
+    spec = config.eval_spec(run)
+    method = run.pretrain.method
+    members = config.read_config().corpora[run.pretrain.corpus].members if run.pretrain.corpus != config.NO_CORPUS else ()
+    return {
+        "budget": spec.budget,
+        "data": spec.data,
+        "corpus": spec.corpus,
+        "method": method.name,
+        "variant": method.variant,
+        "ablation": method.ablation,
+        "encoder": run.pretrain.encoder,
+        "track": TRACK,
+        "dataset": run.dataset,
+        "task": run.task,
+        "selection": run.selection,
+        "protocol": run.protocol,
+        "fraction": f"{run.fraction:g}",
+        "split": spec.task.split,
+        "fold": run.fold,
+        "seed": run.pretrain.seed,
+        "contamination": _contamination(run.dataset, members),
+        "spec_sha256": config.spec_sha256(spec),
+    }
+
+
+def _contamination(dataset: str, members: tuple[config.Member, ...]) -> str:
+    """Say what the encoder saw of this dataset in pretraining: nothing, or its training part (never its test part)."""
+    card = registry.dataset_card(dataset)
+    shared = [member.part for member in members if member.dataset == card.name]
+    return shared[0] if shared else "none"

@@ -1,0 +1,106 @@
+"""A table: one row a method, one group of columns a dataset; empty cells have their reason in `notes`."""
+
+import shutil
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from voxelbench import config, paths
+from voxelbench.config import Column, EvalRun, MethodId
+from voxelbench.errors import DataError
+from voxelbench.evaluate.rows import read_rows
+from voxelbench.provenance import write_text
+from voxelbench.report.replace import check_replace
+from voxelbench.report.scores import TRACK, status, write_scores
+from voxelbench.report.statistics import mean_interval
+from voxelbench.report.summary import HEADLINE, case_values
+
+Runs = list[EvalRun]
+
+
+def write_table(name: str, budget: str | None, allow_missing: bool) -> None:
+    """Write a table of one budget.
+
+    Raises DataError if a run failed or is missing, unless `allow_missing`, which also collects the scores anew.
+    """
+    budget = budget or config.read_config().budget
+    if allow_missing:
+        write_scores(name, budget)
+    runs = config.table_runs(name, budget)
+    absent = [(run, state) for _, run in runs if (state := status(run)).name in ("failed", "missing")]
+    if absent and not allow_missing:
+        run, state = absent[0]
+        raise DataError(f"{name}: {len(absent)} runs have no scores; the first is {run.folder()} ({state.reason}).")
+    rows = [_method_row(name, budget, method, runs) for method in dict.fromkeys(run.pretrain.method for _, run in runs)]
+    frame = pd.DataFrame(rows)
+    write_text(paths.table(budget, name), frame.to_csv(index=False, float_format="%.2f", lineterminator="\n"))
+
+
+def _method_row(name: str, budget: str, method: MethodId, all_runs: list[tuple[Column, EvalRun]]) -> dict[str, object]:
+    table = config.table_config(name)
+    by_column = {column: [run for each, run in all_runs if each == column and run.pretrain.method == method] for column in table.columns}
+    specs = [config.eval_spec(run) for runs in by_column.values() for run in runs]
+    row: dict[str, object] = {
+        "method": method.name,
+        "variant": ".".join(part for part in (method.variant, method.ablation) if part),
+        "encoder": specs[0].encoder.name,
+        "track": TRACK,
+        "budget": budget,
+        "data": "+".join(sorted({spec.data for spec in specs})),
+        "n_seeds": len({spec.seed for spec in specs}),
+    }
+    notes: list[str] = []
+    values = []
+    for column, runs in by_column.items():
+        cell, reasons = _cell(runs)
+        row |= {f"{column.name}{suffix}": value for suffix, value in cell.items()}
+        notes += [f"{column.name}: {reason}" for reason in reasons]
+        values.append(cell[""])
+    if table.average:
+        present = [value for value in values if not np.isnan(value)]
+        row["average"] = float(np.mean(values)) if len(present) == len(values) else float("nan")
+        row["n_datasets"] = len(present)
+    row["notes"] = "; ".join([*notes, *_task_notes(table)])
+    return row
+
+
+def _cell(runs: Runs) -> tuple[dict[str, float], list[str]]:
+    """Return value, bounds and number of cases of one cell, times 100, over all folds and seeds; or why it is empty."""
+    reasons = list(dict.fromkeys(state.reason for run in runs if (state := status(run)).name != "ok"))
+    if reasons:
+        empty = float("nan")
+        return {"": empty, "_low": empty, "_high": empty, "_n": 0}, reasons
+    cases = pd.concat(list(_case_means(runs)))
+    # The same case scored under several seeds counts once, with its mean.
+    cases = cases.groupby(["fold", "case_id"], as_index=False).agg({"patient_id": "first", "value": "mean"})
+    value, low, high = mean_interval(cases["value"].to_numpy() * 100, cases["patient_id"].to_numpy())
+    return {"": value, "_low": low, "_high": high, "_n": len(cases)}, []
+
+
+def _case_means(runs: Runs) -> Iterator[pd.DataFrame]:
+    for run in runs:
+        kind = config.task_card(run.dataset, run.task).kind
+        values = case_values(kind, read_rows(run.folder() / paths.CASES)).dropna(subset=[HEADLINE[kind]]).reset_index()
+        yield pd.DataFrame(
+            {
+                "fold": run.fold,
+                "case_id": values["case_id"],
+                "patient_id": values["patient_id"],
+                "value": values[HEADLINE[kind]],
+            }
+        )
+
+
+def _task_notes(table: config.Table) -> list[str]:
+    tasks = {column.name: config.task_card(column.dataset, column.task) for column in table.columns}
+    return [f"{name}: {task.note}" for name, task in tasks.items() if task.note]
+
+
+def publish(name: str, budget: str | None, force: bool) -> None:
+    """Copy a budget's table to where users look for it."""
+    budget = budget or config.read_config().budget
+    target = paths.published(name)
+    check_replace(target, budget, is_asked=force)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(paths.table(budget, name), target)

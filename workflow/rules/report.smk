@@ -1,0 +1,80 @@
+from voxelbench.report.replace import check_replace
+
+
+def table_name(wildcards):
+    return wildcards.get("table", paths.MAIN_TABLE)
+
+
+def table_cases(wildcards):
+    runs = voxelbench_config.table_runs(table_name(wildcards), wildcards.budget)
+    return [run.folder() / paths.CASES for _, run in runs if voxelbench_config.gate(run) is None]
+
+
+def publishable(wildcards):
+    published = paths.published(wildcards.table)
+    check_replace(published, BUDGET.name, is_asked=bool(config.get("replace")))
+    return paths.table(BUDGET.name, wildcards.table)
+
+
+rule scores:
+    input:
+        table_cases,
+    output:
+        paths.scores("{budget}", "{table}"),
+    params:
+        table=table_name,
+    log:
+        "logs/scores/{budget}-{table}.txt",
+    conda:
+        "../envs/base.yaml"
+    shell:
+        "python -m voxelbench scores {params.table} --budget {wildcards.budget} 2> {log}"
+
+
+use rule scores as main_scores with:
+    output:
+        paths.scores("{budget}", paths.MAIN_TABLE),
+    log:
+        "logs/scores/{budget}.txt",
+
+
+rule table:
+    input:
+        lambda wildcards: paths.scores(wildcards.budget, wildcards.table),
+    output:
+        report(paths.table("{budget}", "{table}"), caption="../report/table.rst", category="Tables"),
+    log:
+        "logs/table/{budget}-{table}.txt",
+    conda:
+        "../envs/base.yaml"
+    shell:
+        "python -m voxelbench table {wildcards.table} --budget {wildcards.budget} 2> {log}"
+
+
+rule figure:
+    input:
+        paths.table("{budget}", "{table}"),
+    output:
+        report(paths.figure("{budget}", "{table}"), caption="../report/figure.rst", category="Figures"),
+    log:
+        "logs/figure/{budget}-{table}.txt",
+    conda:
+        "../envs/base.yaml"
+    shell:
+        "python -m voxelbench figure {wildcards.table} --budget {wildcards.budget} 2> {log}"
+
+
+rule publish:
+    input:
+        publishable,
+        lambda wildcards: paths.figure(BUDGET.name, wildcards.table),
+    output:
+        paths.published("{table}"),
+    params:
+        budget=BUDGET.name,
+    log:
+        "logs/publish/{table}.txt",
+    conda:
+        "../envs/base.yaml"
+    shell:
+        "python -m voxelbench publish {wildcards.table} --budget {params.budget} 2> {log}"
