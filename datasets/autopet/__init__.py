@@ -1,0 +1,1 @@
+"""AutoPET: lesion segmentation in whole-body FDG-PET/CT."""
