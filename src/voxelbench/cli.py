@@ -75,21 +75,15 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _run(folder: Path, work: Callable[[], None]) -> None:
-    """Do the work of a run with its log beside its results; a failure leaves its reason there."""
-    from voxelbench import paths
+    """Do the work of a run; a failure leaves its reason in the run's folder."""
     from voxelbench.provenance import write_failure
 
     folder.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(folder / paths.LOG, mode="w", encoding="utf-8")
-    logging.getLogger().addHandler(handler)
     try:
         work()
     except Exception as error:
         write_failure(folder, error)
         raise
-    finally:
-        handler.close()
-        logging.getLogger().removeHandler(handler)
     logger.info("wrote %s", folder)
 
 
