@@ -1,0 +1,53 @@
+# The same names as CI: `make results/table1.csv` and `make test` work from a bare clone.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help venv test check FORCE
+.PRECIOUS: results/% results/%.csv
+
+VENV := .venv
+INSTALLED := $(VENV)/.installed
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+# The first Python that is new enough and can make a virtual environment.
+FITS := import ensurepip, sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do $$p -c '$(FITS)' 2> /dev/null && echo $$p && break; done)
+
+# Conda is used where Snakemake can use it, else the virtual environment.
+USE_CONDA = $(shell $(VENV)/bin/python -c 'from voxelbench.preflight import *; check_conda(True)' 2> /dev/null && echo --use-conda)
+# More words for Snakemake, e.g. `make results/table1.csv FLAGS="--resources gpu=1"`.
+FLAGS ?=
+
+help: ## say what can be made
+	@echo "make results/table1.csv   the main table; results/<table>.csv for any table of config/config.yaml"
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t\t  /p' Makefile | expand -t 8
+
+venv: $(INSTALLED) ## make the virtual environment, .venv
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "voxelbench needs Python 3.11 or later, with venv; none is on PATH." >&2; exit 1; }
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet -c constraints.txt -e '.[engine,test]'
+	@touch $@
+
+# Snakemake decides what there is to do. After a failure the table is made all the same: it says what is missing, and why.
+SNAKEMAKE = snakemake --cores all --keep-going $(USE_CONDA) $(FLAGS)
+
+results/%.csv: $(INSTALLED) FORCE
+	@$(SNAKEMAKE) $@ || { \
+	  voxelbench table $(*F) --allow-missing && voxelbench publish $(*F) && voxelbench show $@; exit 1; }
+	@voxelbench show $@
+
+results/%: $(INSTALLED) FORCE
+	@$(SNAKEMAKE) $@
+
+test: $(INSTALLED) ## run all tests; one BLAS thread each, one process a core
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 pytest --numprocesses auto --maxprocesses 8 $(FLAGS)
+
+check: $(INSTALLED) ## run the linters, the formatters in check mode, and the type checker
+	ruff check .
+	ruff format --check .
+	mypy
+	snakefmt --check Snakefile workflow
+	snakemake --lint
