@@ -7,11 +7,14 @@ All functions take the random state that they draw from.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from scipy import ndimage
+from numpy.typing import ArrayLike
+from scipy import fft, ndimage
 
 MARK = "PHANTOM"
 
@@ -33,42 +36,64 @@ class Space:
 
     @classmethod
     def draw(
-        cls, shape: Sequence[int], spacing_mm: Sequence[float], rng: np.random.RandomState, elastic_mm: float = 6.0, smooth_mm: float = 40.0
+        cls,
+        shape: Sequence[int],
+        spacing_mm: Sequence[float],
+        rng: np.random.RandomState,
+        elastic_mm: float = 6.0,
+        smooth_mm: float = 40.0,
+        size_sd: float = 0.0,
     ) -> "Space":
-        """Draw a smooth elastic displacement of about `elastic_mm` (standard deviation)."""
+        """Draw a smooth elastic displacement and, along each axis, a size of the body (standard deviations)."""
         x, y, z = shape
         warp = np.stack([smooth_noise((x, y, z), spacing_mm, smooth_mm, rng) * elastic_mm for _ in range(3)])
+        if size_sd > 0:
+            warp += (np.exp(-size_sd * rng.standard_normal((3, 1, 1, 1))) - 1.0) * _centres(shape, spacing_mm)
         return cls((x, y, z), tuple(float(value) for value in spacing_mm), warp)  # type: ignore[arg-type]
 
     def points(self) -> np.ndarray:
-        """Return coordinates (3, X, Y, Z) in mm, displaced."""
-        axes = [(np.arange(n) - (n - 1) / 2) * step for n, step in zip(self.shape, self.spacing_mm, strict=True)]
-        return np.stack(np.meshgrid(*axes, indexing="ij")) + self.warp_mm
+        """Return coordinates (3, X, Y, Z) in mm, displaced. Read-only."""
+        return self._points
 
-    def ellipsoid(self, centre_mm: Sequence[float], radii_mm: Sequence[float], angle_rad: float = 0.0) -> np.ndarray:
+    @cached_property
+    def _points(self) -> np.ndarray:
+        points = _centres(self.shape, self.spacing_mm) + self.warp_mm
+        points.flags.writeable = False
+        return points
+
+    def ellipsoid(self, centre_mm: ArrayLike, radii_mm: ArrayLike, angle_rad: float = 0.0) -> np.ndarray:
         """Return the mask (X, Y, Z) of an ellipsoid, turned by `angle_rad` in the axial plane."""
         x, y, z = self.points() - np.reshape(centre_mm, (3, 1, 1, 1))
         cos, sin = np.cos(angle_rad), np.sin(angle_rad)
-        a, b, c = radii_mm
+        a, b, c = np.asarray(radii_mm, float)
         return ((x * cos + y * sin) / a) ** 2 + ((y * cos - x * sin) / b) ** 2 + (z / c) ** 2 <= 1.0
 
-    def tube(self, path_mm: Sequence[Sequence[float]], radius_mm: float) -> np.ndarray:
+    def tube(self, path_mm: ArrayLike, radius_mm: float) -> np.ndarray:
         """Return the mask (X, Y, Z) of all points within `radius_mm` of a polyline."""
         points = self.points()
         inside = np.zeros(self.shape, bool)
-        corners = [np.reshape(corner, (3, 1, 1, 1)).astype(float) for corner in path_mm]
-        for start, end in zip(corners[:-1], corners[1:], strict=True):
+        corners = np.reshape(path_mm, (-1, 3, 1, 1, 1)).astype(float)
+        for start, end in pairwise(corners):
             along = end - start
             share = np.clip(((points - start) * along).sum(0) / max(float((along**2).sum()), 1e-9), 0.0, 1.0)
             inside |= ((points - start - share * along) ** 2).sum(0) <= radius_mm**2
         return inside
 
 
+def _centres(shape: Sequence[int], spacing_mm: Sequence[float]) -> np.ndarray:
+    """Return coordinates (3, X, Y, Z) of voxel centres in mm about the middle of the grid."""
+    axes = [(np.arange(n) - (n - 1) / 2) * step for n, step in zip(shape, spacing_mm, strict=True)]
+    return np.stack(np.meshgrid(*axes, indexing="ij"))
+
+
 def smooth_noise(
     shape: Sequence[int], spacing_mm: Sequence[float], smooth_mm: float, rng: np.random.RandomState
 ) -> np.ndarray:
     """Return a smooth random field (X, Y, Z) with mean about 0 and standard deviation 1."""
-    field = ndimage.gaussian_filter(rng.standard_normal(tuple(shape)), [smooth_mm / step for step in spacing_mm], mode="wrap")
+    sigma = [smooth_mm / step for step in spacing_mm]
+    # In the Fourier domain the cost does not grow with the width of the kernel.
+    spectrum = ndimage.fourier_gaussian(fft.rfftn(rng.standard_normal(tuple(shape))), sigma, n=shape[-1])
+    field = fft.irfftn(spectrum, tuple(shape))
     return (field - field.mean()) / (field.std() + 1e-12)
 
 
@@ -83,10 +108,14 @@ ORIENTATIONS = ("RAS", "LPS", "LAS", "LPI")
 
 
 def save_nifti(path: Path, volume: np.ndarray, spacing_mm: Sequence[float], orientation: str = "RAS") -> None:
-    """Write a volume that was drawn in RAS as NIfTI in another orientation, with PHANTOM in the header; equal bytes for equal input.
+    """Write a volume that was drawn in RAS as NIfTI in another orientation, with PHANTOM in the header.
+
+    Equal input gives equal bytes.
 
     Args:
+        path: the file; its folder is made.
         volume: (X, Y, Z), axes to the right, anterior and superior.
+        spacing_mm: distance of voxel centres along the three axes of `volume`.
         orientation: axis codes of the file, e.g. "LPS"; the world coordinates of every voxel stay what they are.
     """
     affine = np.diag([*spacing_mm, 1.0])

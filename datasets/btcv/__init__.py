@@ -1,0 +1,1 @@
+"""BTCV: 13 organs in abdominal CT."""
