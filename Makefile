@@ -28,7 +28,8 @@ venv: $(INSTALLED) ## make the virtual environment, .venv
 $(INSTALLED): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "voxelbench needs Python 3.11 or later, with venv; none is on PATH." >&2; exit 1; }
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet -c constraints.txt -e '.[engine,test]'
+	@echo "Installing into $(VENV), about two minutes and 2 GB ..."
+	$(VENV)/bin/python -m pip install -qq -c constraints.txt -e '.[engine,test]'
 	@touch $@
 
 # Snakemake decides what there is to do. After a failure the table is made all the same: it says what is missing, and why.

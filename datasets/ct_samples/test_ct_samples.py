@@ -158,7 +158,7 @@ def test_an_archive_of_another_content_is_refused(dataset, fake_index, card, tmp
 
 
 def test_a_missing_download_says_what_to_run(dataset, card, tmp_path):
-    with pytest.raises(DataError, match=r"no pyradiomics-\* folder in it; run `voxelbench download ct_samples`"):
+    with pytest.raises(DataError, match=r"no pyradiomics-\* folder in it; run `voxelbench download ct_samples --raw "):
         dataset.prepare(tmp_path / "raw", tmp_path / "out", card, "native")
 
 
