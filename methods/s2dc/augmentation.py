@@ -74,11 +74,10 @@ def draw_crop_affine(limits: CropAffineRange, mode: Mode, rng: np.random.RandomS
     """
     shift_range = rng.randint(-limits.shift_voxels, limits.shift_voxels + 1, 2)
     tilt_range = np.deg2rad(rng.randint(-limits.tilt_degrees, limits.tilt_degrees + 1, 2))
+    near_one = np.append(rng.uniform(1 - limits.scale_jitter, 1 + limits.scale_jitter, 2), 1.0)
     if mode == "upstream_frozen":
-        scale_range = (*rng.uniform(1 - limits.scale_jitter, 1 + limits.scale_jitter, 2), 1.0)
-        return crop_matrix(shift_range * _FROZEN_SHIFT, tilt_range * _FROZEN_TILT, 1 + np.multiply(scale_range, _FROZEN_SCALE))
-    shift, tilt = shift_range * rng.uniform(-1, 1, 2), tilt_range * rng.uniform(-1, 1, 2)
-    return crop_matrix(shift, tilt, (*rng.uniform(1 - limits.scale_jitter, 1 + limits.scale_jitter, 2), 1.0))
+        return crop_matrix(shift_range * _FROZEN_SHIFT, tilt_range * _FROZEN_TILT, 1 + near_one * _FROZEN_SCALE)
+    return crop_matrix(shift_range * rng.uniform(-1, 1, 2), tilt_range * rng.uniform(-1, 1, 2), near_one)
 
 
 def draw_intensity_shifts(limits: IntensityShift, mode: Mode, n_crops: int, rng: np.random.RandomState) -> np.ndarray:

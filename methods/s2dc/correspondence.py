@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from voxelbench.methods.s2dc.augmentation import VolumeAffine, plane_rotation, scaling, translation
+from .augmentation import VolumeAffine, plane_rotation, scaling, translation
 
 GroundTruth = Literal["upstream", "exact"]
 

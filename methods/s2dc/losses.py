@@ -72,7 +72,8 @@ def patch_to_structure(
 def global_contrast(queries: Tensor, keys: Tensor, anchors: Tensor, queue: Tensor, temperature: float) -> Tensor:
     """L_g: InfoNCE of one crop an image against its own augmented crop, on features (B, P, C) of any norm.
 
-    `anchors` (B,) says which crop. Negatives are the augmented crops that are no image's positive, and the queue (K, C).
+    `anchors` (B,) says which crop. Negatives are the augmented crops that are no image's positive, and the queue
+    (K, C).
     """
     images = torch.arange(len(queries), device=queries.device)
     is_positive = torch.zeros(keys.shape[:2], dtype=torch.bool, device=keys.device)

@@ -1,6 +1,5 @@
 """S2DC: contrast tokens with their moved selves (p2p), weighted by structure (p2s), and whole crops (global)."""
 
-from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -14,8 +13,12 @@ from voxelbench.encoders.backbone import Backbone
 from voxelbench.errors import ConfigError
 from voxelbench.method import Batch, Losses, MethodConfig, Progress, Views
 from voxelbench.method import Method as PretextMethod
-from voxelbench.methods.s2dc import losses
-from voxelbench.methods.s2dc.augmentation import (
+from voxelbench.nn.ema import follow, teacher_of
+from voxelbench.nn.heads import ProjectionHead
+from voxelbench.nn.queue import FeatureQueue
+
+from . import losses
+from .augmentation import (
     CropAffineRange,
     IntensityShift,
     Mode,
@@ -25,12 +28,12 @@ from voxelbench.methods.s2dc.augmentation import (
     draw_volume_affine,
     resample,
 )
-from voxelbench.methods.s2dc.correspondence import GroundTruth, token_map, token_pairs
-from voxelbench.methods.s2dc.tiling import plane_tokens, tile
-from voxelbench.methods.s2dc.volume import draw_volume
-from voxelbench.nn.ema import follow, teacher_of
-from voxelbench.nn.heads import ProjectionHead
-from voxelbench.nn.queue import FeatureQueue
+from .correspondence import GroundTruth, token_map, token_pairs
+from .tiling import plane_tokens, tile
+from .volume import draw_volume
+
+Branch = dict[str, nn.Module] | nn.ModuleDict
+"""Student or teacher: `trunk`, `token_head` and `crop_head`."""
 
 
 class Config(MethodConfig):
@@ -69,7 +72,7 @@ class Config(MethodConfig):
                 f"make it a multiple of {tuple(step)}"
             )
         if self.batch > self.n_crops:
-            raise ValueError(f"batch {self.batch} draws as many different anchor crops, but crop_grid has {self.n_crops}")
+            raise ValueError(f"batch {self.batch} needs as many anchor crops, but crop_grid has only {self.n_crops}")
         return self
 
     @property
@@ -84,7 +87,7 @@ def views(cases: tuple[Case, ...], config: Config, rng: np.random.RandomState) -
     affine = draw_volume_affine(config.volume_affine, rng)
     forward = token_map(affine, config.ground_truth)
     crop_affines = [draw_crop_affine(config.crop_affine, config.augmentation, rng) for _ in range(config.n_crops)]
-    shift = config.intensity_shift, config.augmentation, config.n_crops
+    shift = (config.intensity_shift, config.augmentation, config.n_crops)
     return {
         "volume_affine": affine.image_matrix().astype(np.float32),
         "volume_shift": draw_intensity_shifts(*shift, rng),
@@ -103,12 +106,11 @@ class Method(PretextMethod):
 
     def __init__(self, backbone: Backbone, config: Config) -> None:
         super().__init__(backbone, config)
-        if backbone.trunk.strides[-1] != config.token_size:
+        width, stride = backbone.trunk.channels[-1], backbone.trunk.strides[-1]
+        if stride != config.token_size:
             raise ConfigError(
-                f"s2dc: token_size is {config.token_size}, the encoder's last map has stride {backbone.trunk.strides[-1]}; "
-                "make them equal."
+                f"s2dc: token_size is {config.token_size}, but the trunk ends at stride {stride}; set that."
             )
-        width = backbone.trunk.channels[-1]
         self.token_head = ProjectionHead(width, config.head_hidden, config.head_out)
         self.crop_head = ProjectionHead(width, config.head_hidden, config.head_out)
         self.teacher = nn.ModuleDict({name: teacher_of(module) for name, module in self._student().items()})
@@ -162,12 +164,12 @@ class Method(PretextMethod):
             jittered = resample(plain + _per_crop(views["crop_shift"]), views["crop_affine"].flatten(0, 1))
             return moved + _per_crop(views["volume_shift"]), jittered
 
-    def _tokens(self, branch: Mapping[str, nn.Module] | nn.ModuleDict, features: Tensor) -> Tensor:
+    def _tokens(self, branch: Branch, features: Tensor) -> Tensor:
         """Describe each token by a unit vector: (B * Z, N, head_out), every slice a matching problem of its own."""
         described = branch["token_head"](plane_tokens(features, self.config.crop_grid)).float()
         return functional.normalize(described, dim=-1).transpose(0, 1)
 
-    def _crops(self, branch: Mapping[str, nn.Module] | nn.ModuleDict, features: Tensor) -> Tensor:
+    def _crops(self, branch: Branch, features: Tensor) -> Tensor:
         """Describe each crop by a vector of any norm: (B, P, head_out)."""
         described = branch["crop_head"](features.mean((2, 3, 4))).float()
         return described.unflatten(0, (-1, self.config.n_crops))

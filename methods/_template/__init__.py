@@ -1,0 +1,1 @@
+"""One line: what the method learns from."""

@@ -1,0 +1,1 @@
+"""Control: random initialisation, no pretraining."""
