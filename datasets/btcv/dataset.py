@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from voxelbench.cards import DatasetCard
 from voxelbench.data import msd
-from voxelbench.data.phantom import case_rng
 from voxelbench.data.phantom_torso import draw_abdomen
 from voxelbench.data.prepare import prepare_cases
-from voxelbench.data.splits import draw_ids
 
 _MANIFEST = "dataset_0.json"
 _LABELLED = [*range(1, 11), *range(21, 41)]
@@ -23,14 +23,14 @@ def prepare(raw: Path, out: Path, card: DatasetCard, grid: str | float) -> None:
 def phantom(raw: Path, card: DatasetCard) -> None:
     """Write the twin: organs that share intensities, so that most must be told by where they lie."""
     candidates = [f"img{number:04d}" for number in _LABELLED]
-    labelled = [case_id for case_id, _ in draw_ids(card, zip(candidates, candidates, strict=True))]
-    twin = msd.Twin(raw, card, _MANIFEST, _label_name)
-    for index, case_id in enumerate((*labelled, *_UNLABELLED)):
-        torso = draw_abdomen(case_rng(card.name, case_id, card.twin.version))
-        label = sum(value * torso.mask(organ) for value, organ in card.labels.items() if value)
-        volume = torso.scan(_NOISE_HU)
-        twin.write_case(index, case_id, volume, label if case_id in labelled else None, torso.space.spacing_mm)
-    twin.write_manifest(labelled, _UNLABELLED)
+    organs = {organ: value for value, organ in card.labels.items() if value}
+
+    def draw(rng: np.random.RandomState) -> msd.Drawing:
+        torso = draw_abdomen(rng)
+        label = np.sum([value * torso.mask(organ) for organ, value in organs.items()], axis=0)
+        return msd.Drawing(torso.scan(_NOISE_HU), label, torso.space.spacing_mm)
+
+    msd.write_twin(raw, card, candidates, _UNLABELLED, draw, _MANIFEST, _label_name)
 
 
 def _label_name(image: str) -> str:

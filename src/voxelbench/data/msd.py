@@ -1,7 +1,7 @@
 """The layout of the Medical Segmentation Decathlon: imagesTr, labelsTr, imagesTs and a JSON list. BTCV has it too."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,7 +11,8 @@ import numpy as np
 from voxelbench.cards import DatasetCard
 from voxelbench.data.download import fetch, unpack
 from voxelbench.data.native import NativeCase
-from voxelbench.data.phantom import MARK, ORIENTATIONS, save_nifti
+from voxelbench.data.phantom import MARK, ORIENTATIONS, case_rng, save_nifti
+from voxelbench.data.splits import draw_ids
 from voxelbench.errors import DataError
 
 IMAGES, LABELS, UNLABELLED = "imagesTr", "labelsTr", "imagesTs"
@@ -103,35 +104,55 @@ def _case(image: Path, label: Path) -> NativeCase:
 
 
 @dataclass(frozen=True)
-class Twin:
-    """Writes a synthetic dataset in this layout, a case at a time, and its manifest at the end."""
+class Drawing:
+    """One synthetic case: a volume (X, Y, Z) in the card's units, its label map, and the spacing of both."""
 
-    root: Path
-    card: DatasetCard
-    manifest: str = "dataset.json"
-    label_name: Callable[[str], str] = same_name
+    volume: np.ndarray
+    label: np.ndarray
+    spacing_mm: Sequence[float]
 
-    def write_case(
-        self, index: int, case_id: str, volume: np.ndarray, label: np.ndarray | None, spacing_mm: Sequence[float]
-    ) -> None:
-        """Write a volume (X, Y, Z) in HU and its label; a case without a label goes to the test volumes."""
-        orientation = ORIENTATIONS[index % len(ORIENTATIONS)]
-        name = f"{case_id}.nii.gz"
-        save_nifti(self.root / (UNLABELLED if label is None else IMAGES) / name, volume, spacing_mm, orientation)
-        if label is not None:
-            save_nifti(self.root / LABELS / self.label_name(name), label.astype(np.uint8), spacing_mm, orientation)
 
-    def write_manifest(self, labelled: Sequence[str], unlabelled: Sequence[str]) -> None:
-        """Write the JSON list with the keys of the real one, marked as a phantom."""
-        names = [f"{case_id}.nii.gz" for case_id in labelled]
-        content = {
-            "name": f"{MARK} {self.card.title}",
-            "licence": "synthetic; free to use",
-            "modality": {"0": self.card.modality},
-            "labels": {str(value): label for value, label in self.card.labels.items()},
-            "numTraining": len(labelled),
-            "numTest": len(unlabelled),
-            "training": [{"image": f"./{IMAGES}/{n}", "label": f"./{LABELS}/{self.label_name(n)}"} for n in names],
-            "test": [f"./{UNLABELLED}/{case_id}.nii.gz" for case_id in unlabelled],
-        }
-        (self.root / self.manifest).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+def write_twin(
+    raw: Path,
+    card: DatasetCard,
+    candidates: Iterable[str],
+    unlabelled: Sequence[str],
+    draw: Callable[[np.random.RandomState], Drawing],
+    manifest: str = "dataset.json",
+    label_name: Callable[[str], str] = same_name,
+) -> None:
+    """Write a synthetic dataset in this layout.
+
+    Args:
+        raw: the folder to write.
+        card: says how many cases each part of the default split gets.
+        candidates: case ids to pick labelled cases from, in this order.
+        unlabelled: case ids of test volumes, written without their labels.
+        draw: draws one case from its random state.
+        manifest: name of the JSON list.
+        label_name: file name of a label from that of its volume.
+    """
+    assert card.twin is not None
+    labelled = [case_id for case_id, _ in draw_ids(card, ((case_id, case_id) for case_id in candidates))]
+    for index, case_id in enumerate((*labelled, *unlabelled)):
+        drawing = draw(case_rng(card.name, case_id, card.twin.version))
+        orientation, name = ORIENTATIONS[index % len(ORIENTATIONS)], f"{case_id}.nii.gz"
+        images = IMAGES if case_id in labelled else UNLABELLED
+        save_nifti(raw / images / name, drawing.volume, drawing.spacing_mm, orientation)
+        if case_id in labelled:
+            label = drawing.label.astype(np.uint8)
+            save_nifti(raw / LABELS / label_name(name), label, drawing.spacing_mm, orientation)
+    content = {
+        "name": f"{MARK} {card.title}",
+        "licence": "synthetic; free to use",
+        "modality": {"0": card.modality},
+        "labels": {str(value): label for value, label in card.labels.items()},
+        "numTraining": len(labelled),
+        "numTest": len(unlabelled),
+        "training": [
+            {"image": f"./{IMAGES}/{case_id}.nii.gz", "label": f"./{LABELS}/{label_name(f'{case_id}.nii.gz')}"}
+            for case_id in labelled
+        ],
+        "test": [f"./{UNLABELLED}/{case_id}.nii.gz" for case_id in unlabelled],
+    }
+    (raw / manifest).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -14,7 +14,7 @@ from voxelbench.data.phantom import Space, blur
 AIR_HU, LUNG_HU, FAT_HU, MUSCLE_HU, BONE_HU = -1000, -850, -100, 50, 350
 
 ABDOMEN_MM = (384.0, 300.0, 220.0)
-THORAX_MM = (360.0, 270.0, 260.0)
+THORAX_MM = (376.0, 290.0, 260.0)
 
 
 @dataclass
@@ -141,3 +141,48 @@ def _paint_bowel(torso: Torso) -> None:
         torso.ellipsoid("bowel", centre, torso.rng.uniform(14, 30, 3), torso.rng.uniform(20, 110))
         if torso.rng.uniform() < 0.3:
             torso.ellipsoid("bowel gas", centre, (9, 7, 9), -850)
+
+
+def draw_thorax(
+    rng: np.random.RandomState, fov_mm: Sequence[float] = THORAX_MM, spacing_mm: Sequence[float] = (4.5, 4.5, 6.5)
+) -> Torso:
+    """Draw the chest: two lungs with branching vessels, heart, great vessels, diaphragm, ribs and spine.
+
+    Args:
+        rng: draws everything that varies between cases, and the noise of `Torso.scan`.
+        fov_mm: extent of the field of view, about.
+        spacing_mm: distance of voxel centres, about.
+    """
+    torso = Torso(draw_space(fov_mm, spacing_mm, rng), rng)
+    _paint_trunk(torso, radii_mm=(168, 118))
+    torso.paint("muscle", torso.space.ellipsoid((0, 5, -60), (125, 85, 110)), MUSCLE_HU)
+    lung_hu = LUNG_HU + 25 * float(rng.standard_normal())
+    torso.ellipsoid("lung", (74, 0, 5), (54, 82, 125), lung_hu)
+    torso.ellipsoid("lung", (-74, 0, 5), (52, 80, 125), lung_hu)
+    _paint_lung_vessels(torso)
+    torso.ellipsoid("heart", (-22, 26, -45), (56, 48, 50), 45 + 12 * float(rng.standard_normal()), angle_rad=-0.5)
+    torso.tube("great vessels", [(-4, 30, -20), (6, 26, 40), (-18, -24, 44), (-20, -44, -140)], 14, 60)
+    torso.tube("great vessels", [(24, 18, -40), (24, 18, 120)], 10, 55)
+    torso.tube("airways", [(0, -4, 140), (0, -10, 34)], 9, AIR_HU)
+    for side in (-1, 1):
+        torso.ellipsoid("diaphragm", (side * 72, 0, -128), (66, 88, 44), 60)
+    return torso
+
+
+def _paint_lung_vessels(torso: Torso) -> None:
+    """Paint vessels that branch from each hilum into the lung, thinner the farther out."""
+    rng, in_lung = torso.rng, torso.mask("lung")
+    for side in (-1, 1):
+        for _ in range(5):
+            branch = np.array((side * rng.uniform(75, 100), rng.uniform(-55, 55), rng.uniform(-90, 90)))
+            hilum = np.array((side * 26.0, -6.0, 10.0))
+            fork = hilum + 0.5 * (branch - hilum) + rng.uniform(-12, 12, 3)
+            vessel = torso.space.tube([hilum, fork], rng.uniform(5, 8)) | torso.space.tube([fork, branch], 4)
+            torso.paint("lung vessel", vessel & in_lung, rng.uniform(0, 40))
+
+
+def point_in(torso: Torso, where: np.ndarray) -> np.ndarray:
+    """Return a point (3,) in mm, drawn from the voxels of a mask (X, Y, Z). Raises ValueError if the mask is empty."""
+    candidates = np.flatnonzero(where)
+    index = np.unravel_index(torso.rng.choice(candidates), where.shape)
+    return torso.space.points()[(slice(None), *index)]

@@ -1,0 +1,1 @@
+"""Medical Segmentation Decathlon, Task03_Liver: liver and its tumours in CT."""

@@ -1,0 +1,1 @@
+"""Medical Segmentation Decathlon, Task06_Lung: lung tumours in CT."""

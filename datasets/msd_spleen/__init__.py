@@ -1,0 +1,1 @@
+"""Medical Segmentation Decathlon, Task09_Spleen: spleen in CT."""
