@@ -89,9 +89,10 @@ class Subject:
         for number in range(self.settings.group_size):
             case_id = f"{name}{number}"
             path = self.scratch / f"{case_id}.h5"
-            write_volume(path, _phantom(shape + number, rule.low, rule.high, np.random.RandomState(number)))
-            affine, extent = np.diag((*spacing_mm, 1.0)), tuple(int(n) for n in shape + number)
-            cases.append(Case(case_id, case_id, modality, ("image",), ("",), spacing_mm, affine, extent, path))
+            volume = _phantom(shape + number, rule.low, rule.high, np.random.RandomState(number))
+            write_volume(path, volume)
+            affine, (x, y, z) = np.diag((*spacing_mm, 1.0)), volume.shape[1:]
+            cases.append(Case(case_id, case_id, modality, ("image",), ("",), spacing_mm, affine, (x, y, z), path))
         return tuple(cases)
 
     def backbone(self) -> Backbone:
@@ -154,15 +155,16 @@ def check_method(name: str) -> list[Result]:
     checks = {"folder": folder_is_complete, **(PRETEXT_CHECKS if card.kind == "pretext" else {})}
     with tempfile.TemporaryDirectory() as scratch:
         subject = Subject(name, card, Path(scratch))
-        return [_run(subject, check_name, check) for check_name, check in checks.items()]
+        return [run_check(subject, check_name, check) for check_name, check in checks.items()]
 
 
-def _run(subject: Subject, name: str, check: Callable[[Subject], str]) -> Result:
+def run_check(subject: Subject, name: str, check: Callable[[Subject], str]) -> Result:
+    """Run one check; an error that the plug-in raises is a failure, and the message says where."""
     try:
         problem = check(subject)
     except VoxelbenchError as error:
         problem = str(error)
-    except Exception as error:  # a plug-in may raise anything; its own frames say where
+    except Exception as error:  # a plug-in may raise anything
         problem = "".join(traceback.format_exception(error, limit=-3)).rstrip()
     reason = subject.card.exceptions.get(name)
     if problem and reason:
