@@ -70,8 +70,9 @@ class Segmentation(Task):
             return {"dice": dice, "ce": functional.binary_cross_entropy_with_logits(output, masks)}
         background = 1.0 - masks.amax(1, keepdim=True)
         onehot = torch.cat([background, masks], 1)
-        dice = DiceLoss(softmax=True, include_background=True)(output, onehot)
-        return {"dice": dice, "ce": functional.cross_entropy(output, onehot.argmax(1))}
+        weights = class_weights(onehot, self.recipe.class_balance)
+        cross_entropy = functional.cross_entropy(output, onehot.argmax(1), weights)
+        return {"dice": DiceLoss(softmax=True)(output, onehot), "ce": cross_entropy}
 
     def predict(self, network: nn.Module, case: Case, device: torch.device) -> dict[str, np.ndarray]:
         """Return the predicted masks, bool (classes, X, Y, Z)."""
@@ -90,6 +91,12 @@ class Segmentation(Task):
             for name, value, truth, answer in zip(self.groups, dice, reference, prediction["masks"], strict=True)
             if truth.any() or answer.any()
         ]
+
+
+def class_weights(onehot: Tensor, balance: float) -> Tensor:
+    """Return (K,) weights, share ** -balance of each class of a batch (B, K, X, Y, Z); 0 for a class that is absent."""
+    share = onehot.mean((0, 2, 3, 4))
+    return torch.where(share > 0, share.clamp(min=1e-9) ** -balance, 0.0)
 
 
 def _one_case(masks: np.ndarray) -> Tensor:
