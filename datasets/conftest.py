@@ -1,6 +1,8 @@
 """What the tests of all datasets share: a small twin in native layout, and the check that no voxel moved in space."""
 
+import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import nibabel as nib
@@ -12,17 +14,31 @@ from voxelbench.cards import DatasetCard, Twin
 from voxelbench.data.case import Case, read_cases
 
 
-@pytest.fixture
-def write_twin(tmp_path: Path) -> Callable[[str], tuple[Path, DatasetCard]]:
-    """Return a function that writes a twin of 2 + 2 + 2 cases, and returns its folder and its card."""
+@pytest.fixture(scope="session")
+def drawn_twin(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, DatasetCard]]:
+    """Return a function that draws a twin of 2 + 2 + 2 cases once a session; nobody changes its folder."""
 
-    def write(name: str) -> tuple[Path, DatasetCard]:
-        raw = tmp_path / "raw" / name
+    @cache
+    def draw(name: str) -> tuple[Path, DatasetCard]:
         card = registry.dataset_card(name)
         assert card.twin is not None
         small = card.model_copy(update={"twin": Twin(train=2, val=2, test=2, version=card.twin.version)})
+        raw = tmp_path_factory.mktemp("twin") / name
         registry.load_dataset(name).phantom(raw, small)
         return raw, small
+
+    return draw
+
+
+@pytest.fixture
+def write_twin(
+    tmp_path: Path, drawn_twin: Callable[..., tuple[Path, DatasetCard]]
+) -> Callable[[str], tuple[Path, DatasetCard]]:
+    """Return a function that returns a twin's folder, which a test may change, and its card."""
+
+    def write(name: str) -> tuple[Path, DatasetCard]:
+        drawn, card = drawn_twin(name)
+        return Path(shutil.copytree(drawn, tmp_path / "raw" / name)), card
 
     return write
 

@@ -126,13 +126,13 @@ def _candidates() -> Iterator[tuple[str, str]]:
 
 def _draw_scan(rng: np.random.RandomState, is_ad: bool) -> tuple[np.ndarray, tuple[float, float, float]]:
     """Return a scan (X, Y, Z), int16 with a gain of its own, and its spacing."""
-    space = draw_head(rng, spacing_mm=4.0)
-    tissue = draw_tissue(space, rng, ventricle_scale=1.15 if is_ad else 1.0)
-    loss = rng.uniform(0.12, 0.30) if is_ad else rng.uniform(0.0, 0.07)
+    space = draw_head(rng, spacing_mm=4.0, elastic_mm=3.0)
+    tissue = draw_tissue(space, rng, ventricle_scale=1.5 if is_ad else 1.0)
+    loss = rng.uniform(0.30, 0.50) if is_ad else rng.uniform(0.0, 0.07)
     seen = blur(glucose_uptake(space, tissue, loss, rng), space.spacing_mm, fwhm_mm=7.0)
     noise = blur(rng.standard_normal(seen.shape) * np.sqrt(seen), space.spacing_mm, fwhm_mm=5.0)
     gain = 1000 * np.exp(0.15 * rng.standard_normal())
-    return np.maximum(gain * (seen + 0.3 * noise), 0).round().astype(np.int16), space.spacing_mm
+    return np.maximum(gain * (seen + 0.2 * noise), 0).round().astype(np.int16), space.spacing_mm
 
 
 def _write_search(path: Path, rows: list[tuple[str, str, str]]) -> None:

@@ -39,11 +39,11 @@ _SIGNAL = {
 _WHITE_MATTER_LESION, _VESSEL = 8, 9
 
 
-def draw_head(rng: np.random.RandomState, spacing_mm: float) -> Space:
-    """Draw a grid about a brain: anisotropic voxels near `spacing_mm`, and an elastic deformation of 6 mm."""
+def draw_head(rng: np.random.RandomState, spacing_mm: float, elastic_mm: float = 6.0) -> Space:
+    """Draw a grid about a brain: anisotropic voxels near `spacing_mm`, and an elastic deformation."""
     spacing = spacing_mm * rng.uniform(0.94, 1.06, 3)
     shape = [round(length / step) for length, step in zip(FIELD_OF_VIEW_MM, spacing, strict=True)]
-    return Space.draw(shape, spacing.round(3), rng)
+    return Space.draw(shape, spacing.round(3), rng, elastic_mm)
 
 
 def draw_tissue(space: Space, rng: np.random.RandomState, ventricle_scale: float = 1.0) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""UDPET: full-dose from low-dose total-body FDG-PET."""
