@@ -63,21 +63,37 @@ class Space:
 
     def ellipsoid(self, centre_mm: ArrayLike, radii_mm: ArrayLike, angle_rad: float = 0.0) -> np.ndarray:
         """Return the mask (X, Y, Z) of an ellipsoid, turned by `angle_rad` in the axial plane."""
-        x, y, z = self.points() - np.reshape(centre_mm, (3, 1, 1, 1))
+        centre, (a, b, c) = np.asarray(centre_mm, float), np.asarray(radii_mm, float)
+        reach = np.array((max(a, b), max(a, b), c))
+        near = self._near(centre - reach, centre + reach)
+        x, y, z = self._points[(slice(None), *near)] - centre.reshape(3, 1, 1, 1)
         cos, sin = np.cos(angle_rad), np.sin(angle_rad)
-        a, b, c = np.asarray(radii_mm, float)
-        return ((x * cos + y * sin) / a) ** 2 + ((y * cos - x * sin) / b) ** 2 + (z / c) ** 2 <= 1.0
+        mask = np.zeros(self.shape, bool)
+        mask[near] = ((x * cos + y * sin) / a) ** 2 + ((y * cos - x * sin) / b) ** 2 + (z / c) ** 2 <= 1.0
+        return mask
 
     def tube(self, path_mm: ArrayLike, radius_mm: float) -> np.ndarray:
         """Return the mask (X, Y, Z) of all points within `radius_mm` of a polyline."""
-        points = self.points()
-        inside = np.zeros(self.shape, bool)
-        corners = np.reshape(path_mm, (-1, 3, 1, 1, 1)).astype(float)
-        for start, end in pairwise(corners):
-            along = end - start
-            share = np.clip(((points - start) * along).sum(0) / max(float((along**2).sum()), 1e-9), 0.0, 1.0)
-            inside |= ((points - start - share * along) ** 2).sum(0) <= radius_mm**2
-        return inside
+        mask = np.zeros(self.shape, bool)
+        for start, end in pairwise(np.asarray(path_mm, float)):
+            near = self._near(np.minimum(start, end) - radius_mm, np.maximum(start, end) + radius_mm)
+            points = self._points[(slice(None), *near)] - start.reshape(3, 1, 1, 1)
+            along = (end - start).reshape(3, 1, 1, 1)
+            share = np.clip((points * along).sum(0) / max(float((along**2).sum()), 1e-9), 0.0, 1.0)
+            mask[near] |= ((points - share * along) ** 2).sum(0) <= radius_mm**2
+        return mask
+
+    def _near(self, low_mm: np.ndarray, high_mm: np.ndarray) -> tuple[slice, slice, slice]:
+        """Return the box of voxels that may look up anatomy between two corners, so that small shapes cost little."""
+        reach = self._reach_mm
+        axes = zip(self.shape, self.spacing_mm, low_mm - reach, high_mm + reach, strict=True)
+        bounds = [np.clip(np.array((low, high)) / step + (n - 1) / 2, -1, n) for n, step, low, high in axes]
+        x, y, z = (slice(max(int(np.ceil(low)), 0), int(np.floor(high)) + 1) for low, high in bounds)
+        return x, y, z
+
+    @cached_property
+    def _reach_mm(self) -> np.ndarray:
+        return np.abs(self.warp_mm).max(axis=(1, 2, 3))
 
 
 def _centres(shape: Sequence[int], spacing_mm: Sequence[float]) -> np.ndarray:

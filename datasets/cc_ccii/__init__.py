@@ -1,0 +1,1 @@
+"""CC-CCII: normal, common pneumonia or COVID-19 in chest CT."""

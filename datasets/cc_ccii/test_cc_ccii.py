@@ -1,0 +1,130 @@
+import csv
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from voxelbench.data.splits import part_of
+from voxelbench.errors import DataError
+
+
+def scans(raw):
+    return sorted(folder for folder in raw.glob("*/*/*") if folder.is_dir())
+
+
+def test_twin_is_prepared_as_the_real_set(write_twin, prepare):
+    raw, card = write_twin("cc_ccii")
+    cases = {case.case_id: case for case in prepare(raw, card)}
+    assert set(cases) == {f"p{scan.parent.name}-s{scan.name}" for scan in scans(raw)}
+    for scan in scans(raw):
+        case = cases[f"p{scan.parent.name}-s{scan.name}"]
+        assert case.patient_id == f"p{scan.parent.name}"
+        assert case.spacing_mm is None
+        assert card.classes[case.target] == scan.parents[1].name
+        assert case.shape == (72, 72, len(list(scan.iterdir())))
+
+
+def test_slices_are_in_the_order_of_their_numbers(write_twin, prepare):
+    raw, card = write_twin("cc_ccii")
+    scan = scans(raw)[0]
+    case = {case.case_id: case for case in prepare(raw, card)}[f"p{scan.parent.name}-s{scan.name}"]
+    for z in (2, 10, 29):
+        np.testing.assert_array_equal(case.read()[0, :, :, z].T, np.asarray(Image.open(scan / f"{z}.png")))
+
+
+@pytest.mark.parametrize("outer", ["CP-13", "CP-13/CP", "archives/CP-13/CP"])
+def test_class_folders_may_lie_in_folders_named_like_their_archive(write_twin, prepare, outer):
+    raw, card = write_twin("cc_ccii")
+    ids = {case.case_id for case in prepare(raw, card)}
+    moved = raw / "moved"
+    (raw / "CP").rename(moved)
+    (raw / outer).parent.mkdir(parents=True, exist_ok=True)
+    moved.rename(raw / outer)
+    assert {case.case_id for case in prepare(raw, card)} == ids
+
+
+def test_colour_jpeg_is_read_as_grey_levels(write_twin, prepare):
+    raw, card = write_twin("cc_ccii")
+    scan = raw / "CP" / "1" / "2"
+    scan.mkdir(parents=True)
+    for name in ("IMG0002.JPG", "IMG0001.JPG"):
+        Image.new("RGB", (20, 10), (100, 100, 100)).save(scan / name)
+    (scan / "._IMG0001.JPG").write_bytes(b"\0")
+    case = {case.case_id: case for case in prepare(raw, card)}["p1-s2"]
+    assert case.shape == (20, 10, 2)
+    assert np.abs(case.read() - 100).max() <= 1
+
+
+def test_lists_name_each_scan_once_a_fold(write_twin):
+    raw, card = write_twin("cc_ccii")
+    for fold in range(3):
+        rows = {
+            name: list(csv.DictReader((raw / f"CC_CCII_fold{fold}_{name}.csv").open())) for name in ("train", "valid")
+        }
+        assert len(rows["train"]) + len(rows["valid"]) == 6
+        for row in rows["valid"]:
+            patient = f"p{row['patient_id']}"
+            assert part_of(card, "patient_5fold", fold, f"{patient}-s{row['scan_id']}", patient, {}) == "test"
+            assert card.classes[int(row["target"])] == row["label"]
+
+
+def test_millimetre_grid_is_refused(write_twin, prepare):
+    raw, card = write_twin("cc_ccii")
+    with pytest.raises(DataError, match="cc_ccii has no spacing"):
+        prepare(raw, card, 1.5)
+
+
+def test_slice_of_another_size(write_twin, prepare):
+    raw, card = write_twin("cc_ccii")
+    file = scans(raw)[0] / "3.png"
+    Image.new("L", (72, 70)).save(file)
+    with pytest.raises(DataError, match=r"3.png: has 72 x 70 pixels, the scan's first slice 0.png 72 x 72; restore"):
+        prepare(raw, card)
+
+
+def test_empty_scan(write_twin, prepare):
+    raw, card = write_twin("cc_ccii")
+    scan = scans(raw)[0]
+    shutil.rmtree(scan)
+    scan.mkdir()
+    with pytest.raises(DataError, match=rf"{scan.name}: holds no slice \(.png or .jpg\)"):
+        prepare(raw, card)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"not an image"])
+def test_unreadable_slice(write_twin, prepare, content):
+    raw, card = write_twin("cc_ccii")
+    (scans(raw)[0] / "3.png").write_bytes(content)
+    with pytest.raises(DataError, match=r"3.png: not a readable image"):
+        prepare(raw, card)
+
+
+def test_truncated_slice(write_twin, prepare):
+    raw, card = write_twin("cc_ccii")
+    file = scans(raw)[0] / "3.png"
+    file.write_bytes(file.read_bytes()[:400])
+    with pytest.raises(DataError, match=r"3.png: not a readable image"):
+        prepare(raw, card)
+
+
+def test_sixteen_bit_slice(write_twin, prepare):
+    raw, card = write_twin("cc_ccii")
+    Image.fromarray(np.full((72, 72), 1000, np.uint16)).save(scans(raw)[0] / "3.png")
+    with pytest.raises(DataError, match=r"3.png: has pixels of mode I;16, expected 8 bits"):
+        prepare(raw, card)
+
+
+def test_scan_in_two_folders(write_twin, prepare):
+    raw, card = write_twin("cc_ccii")
+    scan = scans(raw)[0]
+    shutil.copytree(scan.parent, raw / f"{scan.parents[1].name}-2" / scan.parent.name)
+    with pytest.raises(DataError, match=rf"scan p{scan.parent.name}-s{scan.name} is also in"):
+        prepare(raw, card)
+
+
+def test_folder_without_classes(write_twin, prepare, tmp_path):
+    _, card = write_twin("cc_ccii")
+    (tmp_path / "empty" / "other").mkdir(parents=True)
+    with pytest.raises(DataError, match="no case of cc_ccii found"):
+        prepare(tmp_path / "empty", card)
