@@ -1,0 +1,1 @@
+"""BraTS 2023 (adult glioma): translation between four MR contrasts."""
