@@ -10,8 +10,6 @@ sys.path.insert(0, str(Path(workflow.basedir, "src")))
 
 
 include: "workflow/rules/common.smk"
-
-
 # ---- data: download or synthesise, then prepare -----------------------------------------------------------------
 include: "workflow/rules/data.smk"
 # ---- pretraining: one backbone per method, corpus and seed ------------------------------------------------------

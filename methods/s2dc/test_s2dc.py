@@ -7,8 +7,8 @@ from monai.transforms import Affine, CenterSpatialCropd, Compose, RandAffined, R
 from monai.utils import set_determinism
 from torch.nn.functional import avg_pool3d, normalize
 
-from voxelbench import config, registry
-from voxelbench.config import MethodId
+from voxelbench import registry, resolve
+from voxelbench.config import read_encoder
 from voxelbench.encoders.build import build
 from voxelbench.errors import ConfigError
 from voxelbench.method import Progress
@@ -27,6 +27,7 @@ from voxelbench.methods.s2dc.augmentation import (
 from voxelbench.methods.s2dc.correspondence import token_map, token_pairs
 from voxelbench.methods.s2dc.method import Method
 from voxelbench.methods.s2dc.tiling import plane_tokens, tile
+from voxelbench.runs import MethodId
 from voxelbench.validation import parse
 
 ANISOTROPIC = (24, 14, 9)
@@ -38,7 +39,7 @@ def rng():
 
 
 def demo(method="s2dc", **override):
-    settings = config.merge(config.method_settings(MethodId.parse(method), "demo"), override)
+    settings = resolve.merge(resolve.method_settings(MethodId.parse(method), "demo"), override)
     return parse(registry.load_method("s2dc").Config, settings, "test")
 
 
@@ -244,12 +245,12 @@ def test_rejects_a_crop_that_does_not_tile():
     "method", ["s2dc.code", "s2dc.paper", "s2dc.fixed", *(f"s2dc.code.{a}" for a in ("g", "g_p2p", "g_p2s"))]
 )
 def test_every_variant_and_ablation_is_a_valid_config(method, budget):
-    assert config.method_config(MethodId.parse(method), budget).loss_weights.keys() == {"p2p", "p2s", "global"}
+    assert resolve.method_config(MethodId.parse(method), budget).loss_weights.keys() == {"p2p", "p2s", "global"}
 
 
 def small_method(settings):
     torch.manual_seed(0)
-    return Method(build(config.read_encoder("swin12-demo"), 1, Method.needs), settings)
+    return Method(build(read_encoder("swin12-demo"), 1, Method.needs), settings)
 
 
 def small_batch(settings, rng):

@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch.utils.data import default_collate
 
-from voxelbench import config, registry
+from voxelbench import registry
 from voxelbench.cards import MethodCard
-from voxelbench.config import MethodId
+from voxelbench.config import read_budget, read_encoder
 from voxelbench.data.cache import write_volume
 from voxelbench.data.case import Case
 from voxelbench.encoders.backbone import Backbone
@@ -28,6 +28,8 @@ from voxelbench.encoders.build import build, load_pretrained
 from voxelbench.errors import VoxelbenchError
 from voxelbench.method import Batch, Losses, Method, MethodConfig, Progress, Views, seed_torch, step_rng
 from voxelbench.pretrain.run import publish
+from voxelbench.resolve import method_config
+from voxelbench.runs import MethodId
 from voxelbench.settings import EncoderPreset
 from voxelbench.training.loop import Log, make_optimiser, parameter_groups, train, weighted_sum
 from voxelbench.training.sampling import Samples
@@ -69,12 +71,12 @@ class Subject:
     @cached_property
     def settings(self) -> MethodConfig:
         """The validated settings of the demo."""
-        return config.method_config(MethodId.parse(self.name), BUDGET)
+        return method_config(MethodId.parse(self.name), BUDGET)
 
     @cached_property
     def preset(self) -> EncoderPreset:
         """The encoder of the demo."""
-        return config.read_encoder(config.read_budget(BUDGET).encoder)
+        return read_encoder(read_budget(BUDGET).encoder)
 
     @cached_property
     def groups(self) -> tuple[tuple[Case, ...], tuple[Case, ...]]:

@@ -50,7 +50,8 @@ def _prepare(options: argparse.Namespace) -> None:
 
 
 def _pretrain(options: argparse.Namespace) -> None:
-    from voxelbench.config import MethodId, PretrainRun, read_budget
+    from voxelbench.config import read_budget
+    from voxelbench.runs import MethodId, PretrainRun
 
     encoder = options.encoder or read_budget(options.budget).encoder
     run = PretrainRun(options.budget, options.corpus, MethodId.parse(options.method), encoder, options.seed)
@@ -61,7 +62,8 @@ def _pretrain(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from voxelbench.config import NO_CORPUS, EvalRun, MethodId, PretrainRun, read_budget, task_card
+    from voxelbench.config import read_budget, task_card
+    from voxelbench.runs import NO_CORPUS, EvalRun, MethodId, PretrainRun
 
     task_card(options.dataset, options.task)
     encoder = options.encoder or read_budget(options.budget).encoder
@@ -117,7 +119,7 @@ def _show(options: argparse.Namespace) -> None:
     show(options.csv)
 
 
-def _doctor(options: argparse.Namespace) -> int:
+def _doctor(_: argparse.Namespace) -> int:
     from voxelbench.doctor import examine
 
     return examine()
@@ -180,7 +182,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("table", help="a table of config/config.yaml, e.g. table1")
         command.add_argument("--budget", default=None, help="default: the configured one")
         if name == "table":
-            command.add_argument("--allow-missing", action="store_true", help="say why cells are empty instead of failing")
+            command.add_argument(
+                "--allow-missing", action="store_true", help="say why cells are empty instead of failing"
+            )
         if name == "publish":
             command.add_argument("--force", action="store_true", help="let a demo table replace a full one")
 
@@ -198,7 +202,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, function: Command, text: str) -> argparse.ArgumentParser:
+def _add(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, function: Command, text: str
+) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=text, description=text)
     command.set_defaults(command=function)
     return command

@@ -4,9 +4,12 @@ import os
 import shutil
 from importlib.util import find_spec
 
-from voxelbench import config, preflight, registry
+from voxelbench import preflight, registry
+from voxelbench.config import read_config
 from voxelbench.errors import VoxelbenchError
+from voxelbench.expand import table_runs
 from voxelbench.paths import raw
+from voxelbench.resolve import eval_spec
 
 _MINIMUM_DISK_GB = 5
 
@@ -20,7 +23,9 @@ def examine() -> int:
 
 
 def _packages() -> tuple[bool, str]:
-    missing = [name for name in ("torch", "monai", "snakemake", "h5py", "nibabel", "sklearn") if find_spec(name) is None]
+    missing = [
+        name for name in ("torch", "monai", "snakemake", "h5py", "nibabel", "sklearn") if find_spec(name) is None
+    ]
     if missing:
         return False, f"packages: {', '.join(missing)} missing; run `make venv`, or pip install -e '.[engine]'"
     return True, f"packages: all there, {os.cpu_count()} CPU cores"
@@ -28,10 +33,10 @@ def _packages() -> tuple[bool, str]:
 
 def _config() -> tuple[bool, str]:
     try:
-        read = config.read_config()
+        read = read_config()
         for name in read.tables:
-            for _, run in config.table_runs(name, read.budget):
-                config.eval_spec(run)
+            for _, run in table_runs(name, read.budget):
+                eval_spec(run)
     except VoxelbenchError as error:
         return False, f"config: {error}"
     return True, f"config: budget {read.budget}, tables {', '.join(read.tables)}"
@@ -61,7 +66,7 @@ def _gpu() -> tuple[bool, str]:
 
 def _datasets() -> list[tuple[bool, str]]:
     try:
-        root = config.read_config().data_root
+        root = read_config().data_root
     except VoxelbenchError:
         return []
     lines = []
@@ -72,5 +77,7 @@ def _datasets() -> list[tuple[bool, str]]:
         elif card.access.kind == "open":
             lines.append((True, f"{name}: open, fetched on demand"))
         else:
-            lines.append((False, f"{name}: real data need {card.access.kind} ({card.access.home}); the twin needs nothing"))
+            lines.append(
+                (False, f"{name}: real data need {card.access.kind} ({card.access.home}); the twin needs nothing")
+            )
     return lines

@@ -13,10 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from voxelbench import __version__, paths
-from voxelbench.config import spec_sha256, spec_yaml
+from voxelbench.resolve import spec_sha256, spec_yaml
 from voxelbench.validation import Strict
 
-_PACKAGES = ("torch", "monai", "numpy", "scipy", "nibabel", "h5py", "scikit-image", "scikit-learn", "pandas", "snakemake")
+_PACKAGES = (
+    "torch",
+    "monai",
+    "numpy",
+    "scipy",
+    "nibabel",
+    "h5py",
+    "scikit-image",
+    "scikit-learn",
+    "pandas",
+    "snakemake",
+)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from voxelbench import config
+from voxelbench.config import read_encoder
 from voxelbench.encoders.swin import SwinTrunk
 
 TOLERANCE = 2e-4  # BLAS and the number of threads move single precision this much
@@ -15,9 +15,7 @@ TOLERANCE = 2e-4  # BLAS and the number of threads move single precision this mu
 @pytest.fixture(scope="module", params=["legacy", "fixed"])
 def trunk(request):
     """The trunk with weights that are a function of each parameter's name."""
-    preset = config.read_encoder("swin48v2-legacy").model_copy(
-        update={"merging": request.param, "checkpointing": False}
-    )
+    preset = read_encoder("swin48v2-legacy").model_copy(update={"merging": request.param, "checkpointing": False})
     trunk = SwinTrunk(preset, in_channels=1).eval()
     with torch.no_grad():
         for name, parameter in trunk.named_parameters():

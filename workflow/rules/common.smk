@@ -1,20 +1,21 @@
 from snakemake.exceptions import WorkflowError
 
-from voxelbench import config as voxelbench_config
-from voxelbench import paths, preflight, registry
-from voxelbench.config import EvalRun, MethodId, PretrainRun
+from voxelbench import expand as runs_of
+from voxelbench import paths, preflight, registry, resolve
+from voxelbench.config import read_budget, read_config
 from voxelbench.errors import VoxelbenchError
+from voxelbench.expand import eval_manifest, gate, pretrain_manifests, table_runs
+from voxelbench.report.replace import check_replace
+from voxelbench.runs import NO_CORPUS, EvalRun, MethodId, PretrainRun
 
 # Jobs run uninstalled; inside a conda environment Snakemake unsets PYTHONPATH, so it is set here, after activation.
 # PYTHONSAFEPATH keeps the checkout's datasets/ from shadowing the package of that name.
 shell.prefix("export PYTHONPATH=src PYTHONSAFEPATH=1; ")
 
 try:
-    preflight.check_conda(
-        any(method.name == "CONDA" for method in workflow.deployment_settings.deployment_method)
-    )
-    CONFIG = voxelbench_config.read_config()
-    BUDGET = voxelbench_config.read_budget(config.get("budget", CONFIG.budget))
+    preflight.check_conda(any(method.name == "CONDA" for method in workflow.deployment_settings.deployment_method))
+    CONFIG = read_config()
+    BUDGET = read_budget(config.get("budget", CONFIG.budget))
 except VoxelbenchError as error:
     raise WorkflowError(str(error)) from None
 
@@ -50,3 +51,23 @@ def pretrain_run(wildcards):
 
 def eval_run(wildcards):
     return EvalRun(wildcards.dataset, wildcards.task, int(wildcards.fold), pretrain_run(wildcards))
+
+
+def eval_weights(wildcards):
+    run = pretrain_run(wildcards)
+    return [] if run.corpus == NO_CORPUS else run.folder() / paths.BACKBONE
+
+
+def table_name(wildcards):
+    return wildcards.get("table", paths.MAIN_TABLE)
+
+
+def table_cases(wildcards):
+    runs = table_runs(table_name(wildcards), wildcards.budget)
+    return [run.folder() / paths.CASES for _, run in runs if gate(run) is None]
+
+
+def publishable(wildcards):
+    published = paths.published(wildcards.table)
+    check_replace(published, BUDGET.name, is_asked=bool(config.get("replace")))
+    return paths.table(BUDGET.name, wildcards.table)

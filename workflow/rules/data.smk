@@ -8,12 +8,12 @@ PREPARED = str(paths.prepared(CONFIG.data_root, "{dataset}", "{data}", "{grid}")
 rule download:
     output:
         f"{RAW}/{MARK}",
-    params:
-        raw=lambda wildcards, output: Path(output[0]).parent,
     log:
         "logs/download/{dataset}.txt",
     conda:
         "../envs/base.yaml"
+    params:
+        raw=lambda wildcards, output: Path(output[0]).parent,
     shell:
         "python -m voxelbench download {wildcards.dataset} --raw {params.raw} 2> {log}"
 
@@ -23,12 +23,12 @@ rule phantom:
         lambda wildcards: registry.sources("datasets", wildcards.dataset),
     output:
         f"{TWIN}/{MARK}",
-    params:
-        out=lambda wildcards, output: Path(output[0]).parent,
     log:
         "logs/phantom/{dataset}.txt",
     conda:
         "../envs/base.yaml"
+    params:
+        out=lambda wildcards, output: Path(output[0]).parent,
     shell:
         "python -m voxelbench phantom {wildcards.dataset} --out {params.out} 2> {log}"
 
@@ -39,13 +39,13 @@ rule prepare:
         sources=lambda wildcards: registry.sources("datasets", wildcards.dataset),
     output:
         paths.manifest(Path(PREPARED)),
-    params:
-        raw=lambda wildcards, input: Path(input.native).parent,
-        out=lambda wildcards, output: Path(output[0]).parent,
     log:
         "logs/prepare/{dataset}-{data}-{grid}.txt",
     conda:
         "../envs/base.yaml"
+    params:
+        raw=lambda wildcards, input: Path(input.native).parent,
+        out=lambda wildcards, output: Path(output[0]).parent,
     shell:
         "python -m voxelbench prepare {wildcards.dataset} --raw {params.raw} --out {params.out}"
         " --grid {wildcards.grid} 2> {log}"

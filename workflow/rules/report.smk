@@ -1,32 +1,14 @@
-from voxelbench.report.replace import check_replace
-
-
-def table_name(wildcards):
-    return wildcards.get("table", paths.MAIN_TABLE)
-
-
-def table_cases(wildcards):
-    runs = voxelbench_config.table_runs(table_name(wildcards), wildcards.budget)
-    return [run.folder() / paths.CASES for _, run in runs if voxelbench_config.gate(run) is None]
-
-
-def publishable(wildcards):
-    published = paths.published(wildcards.table)
-    check_replace(published, BUDGET.name, is_asked=bool(config.get("replace")))
-    return paths.table(BUDGET.name, wildcards.table)
-
-
 rule scores:
     input:
         table_cases,
     output:
         paths.scores("{budget}", "{table}"),
-    params:
-        table=table_name,
     log:
         "logs/scores/{budget}-{table}.txt",
     conda:
         "../envs/base.yaml"
+    params:
+        table=table_name,
     shell:
         "python -m voxelbench scores {params.table} --budget {wildcards.budget} 2> {log}"
 
@@ -70,11 +52,11 @@ rule publish:
         lambda wildcards: paths.figure(BUDGET.name, wildcards.table),
     output:
         paths.published("{table}"),
-    params:
-        budget=BUDGET.name,
     log:
         "logs/publish/{table}.txt",
     conda:
         "../envs/base.yaml"
+    params:
+        budget=BUDGET.name,
     shell:
         "python -m voxelbench publish {wildcards.table} --budget {params.budget} 2> {log}"

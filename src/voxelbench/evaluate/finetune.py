@@ -5,9 +5,9 @@ from pathlib import Path
 
 import torch
 
-from voxelbench import config, paths, registry
+from voxelbench import paths, registry
 from voxelbench.cards import TaskKind
-from voxelbench.config import EvalRun, EvalSpec, MethodId
+from voxelbench.config import read_budget
 from voxelbench.data.case import Case, read_cases
 from voxelbench.data.splits import select
 from voxelbench.encoders.build import build, load_pretrained
@@ -18,9 +18,12 @@ from voxelbench.evaluate.tasks.classification import Classification
 from voxelbench.evaluate.tasks.reconstruction import Reconstruction
 from voxelbench.evaluate.tasks.segmentation import Segmentation
 from voxelbench.evaluate.tasks.translation import Translation
+from voxelbench.expand import eval_manifest
 from voxelbench.method import BEFORE_TRAINING, seed_torch
 from voxelbench.provenance import RunRecord
 from voxelbench.recipes import RECIPES
+from voxelbench.resolve import EvalSpec, eval_spec, spec_sha256
+from voxelbench.runs import EvalRun, MethodId
 from voxelbench.training.device import prepare_device
 from voxelbench.training.log import write_log
 from voxelbench.training.loop import train
@@ -36,13 +39,14 @@ TASKS: dict[TaskKind, type[Task]] = {
     TaskKind.translation: Translation,
 }
 
+
 def finetune(run: EvalRun) -> None:
     """Run one evaluation and write its folder; `cases.csv` and `run.json` come last."""
-    spec, folder = config.eval_spec(run), run.folder()
+    spec, folder = eval_spec(run), run.folder()
     record = RunRecord(folder, spec)
     device = prepare_device(spec.device, spec.threads)
     with record.phase("data"):
-        manifest = config.eval_manifest(run)
+        manifest = eval_manifest(run)
         card = registry.dataset_card(run.dataset)
         cases = read_cases(manifest)
         training = select(cases, card, spec.task.split, spec.fold, "train")
@@ -59,10 +63,10 @@ def finetune(run: EvalRun) -> None:
             task.recipe,
             Samples(training, task.draw, 1, task.recipe.batch, spec.seed),
             seed=spec.seed,
-            identity=config.spec_sha256(spec),
+            identity=spec_sha256(spec),
             checkpoint_path=folder / paths.CHECKPOINT,
             device=device,
-            workers=config.read_budget(spec.budget).workers,
+            workers=read_budget(spec.budget).workers,
             report=report,
         )
     with record.phase("score"):

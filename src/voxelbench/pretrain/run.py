@@ -8,15 +8,18 @@ from pathlib import Path
 import numpy as np
 from safetensors.torch import save
 
-from voxelbench import config, paths, registry
-from voxelbench.config import PretrainRun, PretrainSpec
+from voxelbench import paths, registry
+from voxelbench.config import read_budget
 from voxelbench.data.case import Case, read_cases
 from voxelbench.data.splits import select
 from voxelbench.encoders.backbone import Backbone
 from voxelbench.encoders.build import build
 from voxelbench.errors import DataError
+from voxelbench.expand import pretrain_manifests
 from voxelbench.method import BEFORE_TRAINING, Method, Views, seed_torch
 from voxelbench.provenance import RunRecord
+from voxelbench.resolve import PretrainSpec, method_config, pretrain_spec, spec_sha256
+from voxelbench.runs import PretrainRun
 from voxelbench.settings import EncoderPreset, MethodConfig
 from voxelbench.training.device import prepare_device
 from voxelbench.training.log import write_log
@@ -39,12 +42,12 @@ class Draw:
 
 def pretrain(run: PretrainRun) -> None:
     """Pretrain one method on one corpus and write its folder; `backbone.safetensors` comes last."""
-    spec, folder = config.pretrain_spec(run), run.folder()
+    spec, folder = pretrain_spec(run), run.folder()
     folder.mkdir(parents=True, exist_ok=True)
     record = RunRecord(folder, spec)
     device = prepare_device(spec.device, spec.threads)
-    settings = config.method_config(run.method, run.budget)
-    manifests = config.pretrain_manifests(run)
+    settings = method_config(run.method, run.budget)
+    manifests = pretrain_manifests(run)
     with record.phase("data"):
         cases = corpus_cases(spec, manifests)
     plugin = registry.load_method(run.method.name)
@@ -63,10 +66,10 @@ def pretrain(run: PretrainRun) -> None:
             settings,
             Samples(cases, Draw(plugin.views, settings), settings.group_size, settings.batch, spec.seed),
             seed=spec.seed,
-            identity=config.spec_sha256(spec),
+            identity=spec_sha256(spec),
             checkpoint_path=folder / paths.CHECKPOINT,
             device=device,
-            workers=config.read_budget(run.budget).workers,
+            workers=read_budget(run.budget).workers,
             at_step=keep_snapshot,
             report=report,
         )
@@ -78,7 +81,7 @@ def pretrain(run: PretrainRun) -> None:
 
 
 def corpus_cases(spec: PretrainSpec, manifests: dict[str, Path]) -> list[Case]:
-    """Return the cases of a corpus, each with the one channel that the corpus names. Raises DataError if there is none."""
+    """Return the cases of a corpus, each with the one channel that it names. Raises DataError if there is none."""
     cases = []
     for member in spec.members:
         card = registry.dataset_card(member.dataset)
@@ -99,5 +102,7 @@ def publish(backbone: Backbone, encoder: EncoderPreset, path: Path) -> None:
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(save(tensors, metadata={"encoder": json.dumps(encoder.model_dump(mode="json"), sort_keys=True)}))
+    partial.write_bytes(
+        save(tensors, metadata={"encoder": json.dumps(encoder.model_dump(mode="json"), sort_keys=True)})
+    )
     partial.replace(path)

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from voxelbench import config, paths, registry
-from voxelbench.config import EvalRun
+from voxelbench import paths, registry
+from voxelbench.config import Member, read_config, task_card
 from voxelbench.evaluate.rows import read_rows
+from voxelbench.expand import gate, table_runs
 from voxelbench.provenance import write_text
 from voxelbench.report.statistics import mean_interval
 from voxelbench.report.summary import case_values, run_metrics
+from voxelbench.resolve import eval_spec, spec_sha256
+from voxelbench.runs import NO_CORPUS, EvalRun
 
 COLUMNS = (
     *("budget", "data", "corpus", "method", "variant", "ablation", "encoder", "track", "dataset", "task", "selection"),
@@ -35,7 +38,7 @@ def status(run: EvalRun) -> Status:
     """Return the state of a run, from its files and its gate."""
     if (run.folder() / paths.CASES).is_file():
         return Status("ok")
-    reason = config.gate(run)
+    reason = gate(run)
     if reason:
         return Status("gated", reason)
     for folder in (run.folder(), run.pretrain.folder()):
@@ -50,10 +53,12 @@ def _failure(path: Path) -> str:
 
 def write_scores(table: str, budget: str | None) -> None:
     """Write the scores of every run behind a table."""
-    budget = budget or config.read_config().budget
-    rows = [row for _, run in config.table_runs(table, budget) for row in run_scores(run)]
+    budget = budget or read_config().budget
+    rows = [row for _, run in table_runs(table, budget) for row in run_scores(run)]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    frame = frame.sort_values(["dataset", "task", "method", "variant", "ablation", "fold", "seed", "metric"], kind="stable")
+    frame = frame.sort_values(
+        ["dataset", "task", "method", "variant", "ablation", "fold", "seed", "metric"], kind="stable"
+    )
     write_text(paths.scores(budget, table), frame.to_csv(index=False, float_format="%.4f", lineterminator="\n"))
 
 
@@ -62,7 +67,7 @@ def run_scores(run: EvalRun) -> list[dict[str, object]]:
     identity, state = _identity(run), status(run)
     if state.name != "ok":
         return [{**identity, "status": state.name, "reason": state.reason}]
-    kind = config.task_card(run.dataset, run.task).kind
+    kind = task_card(run.dataset, run.task).kind
     rows = read_rows(run.folder() / paths.CASES)
     cases = case_values(kind, rows)
     known = {**identity, "status": "ok", "space": rows["space"].iloc[0]}
@@ -77,9 +82,9 @@ def run_scores(run: EvalRun) -> list[dict[str, object]]:
 
 
 def _identity(run: EvalRun) -> dict[str, object]:
-    spec = config.eval_spec(run)
+    spec = eval_spec(run)
     method = run.pretrain.method
-    members = config.read_config().corpora[run.pretrain.corpus].members if run.pretrain.corpus != config.NO_CORPUS else ()
+    members = read_config().corpora[run.pretrain.corpus].members if run.pretrain.corpus != NO_CORPUS else ()
     return {
         "budget": spec.budget,
         "data": spec.data,
@@ -98,11 +103,11 @@ def _identity(run: EvalRun) -> dict[str, object]:
         "fold": run.fold,
         "seed": run.pretrain.seed,
         "contamination": _contamination(run.dataset, members),
-        "spec_sha256": config.spec_sha256(spec),
+        "spec_sha256": spec_sha256(spec),
     }
 
 
-def _contamination(dataset: str, members: tuple[config.Member, ...]) -> str:
+def _contamination(dataset: str, members: tuple[Member, ...]) -> str:
     """Say what the encoder saw of this dataset in pretraining: nothing, or its training part (never its test part)."""
     card = registry.dataset_card(dataset)
     shared = [member.part for member in members if member.dataset == card.name]

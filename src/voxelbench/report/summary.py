@@ -34,20 +34,23 @@ def run_metrics(kind: TaskKind, rows: pd.DataFrame) -> dict[str, float]:
     """Return the metrics of a run that are no mean over cases: per class, and AUC."""
     if kind == TaskKind.classification:
         return _ranking_metrics(_classified(rows))
-    by_item = rows.groupby(["metric", "class"])["value"].mean()
-    return {f"{metric}:{item}": float(value) for (metric, item), value in by_item.items()}
+    names = rows["metric"] + ":" + rows["class"]
+    return {str(name): float(value) for name, value in rows.groupby(names)["value"].mean().items()}
 
 
 def _classified(rows: pd.DataFrame) -> pd.DataFrame:
     """Return one row a case: patient_id, truth, answer, accuracy, and a probability for each class."""
-    wide = rows.pivot_table(index="case_id", columns=["metric", "class"], values="value")
-    table = wide["probability"].copy()
+    table = _by_class(rows, "probability")
     classes = list(table.columns)
     table["patient_id"] = rows.groupby("case_id")["patient_id"].first()
-    table["truth"] = wide["is_true"].idxmax(axis=1)
+    table["truth"] = _by_class(rows, "is_true").idxmax(axis=1)
     table["answer"] = table[classes].idxmax(axis=1)
     table["accuracy"] = (table["truth"] == table["answer"]).astype(float)
     return table
+
+
+def _by_class(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    return rows[rows["metric"] == metric].pivot_table(index="case_id", columns="class", values="value")
 
 
 def _ranking_metrics(cases: pd.DataFrame) -> dict[str, float]:

@@ -6,15 +6,18 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from voxelbench import config, paths
-from voxelbench.config import Column, EvalRun, MethodId
+from voxelbench import paths
+from voxelbench.config import Column, Table, read_config, table_config, task_card
 from voxelbench.errors import DataError
 from voxelbench.evaluate.rows import read_rows
+from voxelbench.expand import table_runs
 from voxelbench.provenance import write_text
 from voxelbench.report.replace import check_replace
 from voxelbench.report.scores import TRACK, status, write_scores
 from voxelbench.report.statistics import mean_interval
 from voxelbench.report.summary import HEADLINE, case_values
+from voxelbench.resolve import eval_spec
+from voxelbench.runs import EvalRun, MethodId
 
 Runs = list[EvalRun]
 
@@ -24,10 +27,10 @@ def write_table(name: str, budget: str | None, allow_missing: bool) -> None:
 
     Raises DataError if a run failed or is missing, unless `allow_missing`, which also collects the scores anew.
     """
-    budget = budget or config.read_config().budget
+    budget = budget or read_config().budget
     if allow_missing:
         write_scores(name, budget)
-    runs = config.table_runs(name, budget)
+    runs = table_runs(name, budget)
     absent = [(run, state) for _, run in runs if (state := status(run)).name in ("failed", "missing")]
     if absent and not allow_missing:
         run, state = absent[0]
@@ -38,9 +41,12 @@ def write_table(name: str, budget: str | None, allow_missing: bool) -> None:
 
 
 def _method_row(name: str, budget: str, method: MethodId, all_runs: list[tuple[Column, EvalRun]]) -> dict[str, object]:
-    table = config.table_config(name)
-    by_column = {column: [run for each, run in all_runs if each == column and run.pretrain.method == method] for column in table.columns}
-    specs = [config.eval_spec(run) for runs in by_column.values() for run in runs]
+    table = table_config(name)
+    by_column = {
+        column: [run for each, run in all_runs if each == column and run.pretrain.method == method]
+        for column in table.columns
+    }
+    specs = [eval_spec(run) for runs in by_column.values() for run in runs]
     row: dict[str, object] = {
         "method": method.name,
         "variant": ".".join(part for part in (method.variant, method.ablation) if part),
@@ -80,7 +86,7 @@ def _cell(runs: Runs) -> tuple[dict[str, float], list[str]]:
 
 def _case_means(runs: Runs) -> Iterator[pd.DataFrame]:
     for run in runs:
-        kind = config.task_card(run.dataset, run.task).kind
+        kind = task_card(run.dataset, run.task).kind
         values = case_values(kind, read_rows(run.folder() / paths.CASES)).dropna(subset=[HEADLINE[kind]]).reset_index()
         yield pd.DataFrame(
             {
@@ -92,14 +98,14 @@ def _case_means(runs: Runs) -> Iterator[pd.DataFrame]:
         )
 
 
-def _task_notes(table: config.Table) -> list[str]:
-    tasks = {column.name: config.task_card(column.dataset, column.task) for column in table.columns}
+def _task_notes(table: Table) -> list[str]:
+    tasks = {column.name: task_card(column.dataset, column.task) for column in table.columns}
     return [f"{name}: {task.note}" for name, task in tasks.items() if task.note]
 
 
 def publish(name: str, budget: str | None, force: bool) -> None:
     """Copy a budget's table to where users look for it."""
-    budget = budget or config.read_config().budget
+    budget = budget or read_config().budget
     target = paths.published(name)
     check_replace(target, budget, is_asked=force)
     target.parent.mkdir(parents=True, exist_ok=True)

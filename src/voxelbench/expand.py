@@ -1,0 +1,79 @@
+"""Expansion: which runs a table needs, what they read, and which of them are gated.
+
+Snakemake's own process imports this module: no torch here.
+"""
+
+from pathlib import Path
+
+from voxelbench import paths, registry
+from voxelbench.config import Column, read_budget, read_config, table_config, task_card
+from voxelbench.data.grid import grid_name
+from voxelbench.errors import ConfigError
+from voxelbench.resolve import data_kind, method_settings, recipe
+from voxelbench.runs import NO_CORPUS, EvalRun, MethodId, PretrainRun
+
+
+def table_runs(name: str, budget: str) -> list[tuple[Column, EvalRun]]:
+    """Return every run behind a table, column by column, gated or not."""
+    config, table = read_config(), table_config(name)
+    return [
+        (column, _eval_run(column, MethodId.parse(method), seed, fold, budget))
+        for column in table.columns
+        for method in table.methods or config.methods
+        for seed in config.seeds
+        for fold in column.folds
+    ]
+
+
+def _eval_run(column: Column, method: MethodId, seed: int, fold: int, budget: str) -> EvalRun:
+    corpus = _corpus(column) if registry.method_card(method.name).kind == "pretext" else NO_CORPUS
+    pretrain = PretrainRun(budget, corpus, method, read_budget(budget).encoder, seed)
+    return EvalRun(column.dataset, column.task, fold, pretrain)
+
+
+def _corpus(column: Column) -> str:
+    modality = registry.dataset_card(column.dataset).modality
+    corpus = column.corpus or read_config().corpus_for.get(modality)
+    if corpus is None:
+        raise ConfigError(
+            f"{paths.config_file()}: `corpus_for` names no corpus for {modality}; {column.dataset} needs one."
+        )
+    return corpus
+
+
+def gate(run: EvalRun) -> str | None:
+    """Return why a run cannot be started on this machine, or None: its data, or its corpus, are gated and absent."""
+    needed = {run.dataset}
+    if run.pretrain.corpus != NO_CORPUS:
+        needed |= {member.dataset for member in read_config().corpora[run.pretrain.corpus].members}
+    reasons = [reason for dataset in sorted(needed) if (reason := _gate_dataset(dataset, run.pretrain.budget))]
+    return reasons[0] if reasons else None
+
+
+def _gate_dataset(dataset: str, budget: str) -> str | None:
+    card = registry.dataset_card(dataset)
+    data = data_kind(card, read_budget(budget))
+    folder = paths.raw(read_config().data_root, dataset, data)
+    if data == "phantom" or card.access.kind == "open" or folder.is_dir():
+        return None
+    return f"gated: {dataset} needs {card.access.kind} ({card.access.home}); put it in {folder}"
+
+
+def prepared_folder(dataset: str, budget: str, grid: str | float) -> Path:
+    """Return where a dataset lies prepared for a budget and grid."""
+    config = read_config()
+    data = data_kind(registry.dataset_card(dataset), read_budget(budget))
+    return paths.prepared(config.data_root, dataset, data, grid_name(grid))
+
+
+def pretrain_manifests(run: PretrainRun) -> dict[str, Path]:
+    """Return the manifest of each dataset of a pretraining run's corpus."""
+    grid = method_settings(run.method, run.budget)["grid"]
+    members = read_config().corpora[run.corpus].members
+    return {member.dataset: paths.manifest(prepared_folder(member.dataset, run.budget, grid)) for member in members}
+
+
+def eval_manifest(run: EvalRun) -> Path:
+    """Return the manifest that an evaluation run reads."""
+    grid = recipe(run.dataset, task_card(run.dataset, run.task), run.pretrain.budget).grid
+    return paths.manifest(prepared_folder(run.dataset, run.pretrain.budget, grid))

@@ -1,0 +1,206 @@
+"""Specs: the one frozen object that a run receives, resolved from all config files. Its sha256 is the run's identity.
+
+Snakemake's own process imports this module: no torch here.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Literal
+
+import yaml
+
+from voxelbench import PROTOCOL, paths, registry
+from voxelbench.cards import DatasetCard, TaskCard
+from voxelbench.config import (
+    Budget,
+    Corpus,
+    Member,
+    RecipeFile,
+    Settings,
+    check_variant,
+    read_budget,
+    read_config,
+    read_encoder,
+    read_method,
+    task_card,
+)
+from voxelbench.errors import ConfigError, nearest
+from voxelbench.recipes import RECIPES, Recipe
+from voxelbench.runs import NO_CORPUS, EvalRun, MethodId, PretrainRun
+from voxelbench.settings import EncoderPreset, MethodConfig
+from voxelbench.validation import Strict, parse, read_yaml
+
+
+class PretrainSpec(Strict):
+    """Everything that decides the weights of a pretraining run."""
+
+    protocol: int
+    budget: str
+    data: Literal["real", "phantom"]
+    corpus: str
+    members: tuple[Member, ...]
+    datasets: dict[str, int]
+    method: str
+    method_version: int
+    encoder: EncoderPreset
+    seed: int
+    device: Literal["cpu", "cuda"]
+    threads: int
+    settings: Settings
+
+
+class EvalSpec(Strict):
+    """Everything that decides the scores of an evaluation run."""
+
+    protocol: int
+    budget: str
+    data: Literal["real", "phantom"]
+    dataset: str
+    dataset_version: int
+    twin_version: int | None
+    task: TaskCard
+    selection: Literal["last"]
+    finetuning: Literal["finetune"]
+    fraction: float
+    fold: int
+    corpus: str
+    pretrain_sha256: str
+    method: str
+    method_version: int
+    encoder: EncoderPreset
+    seed: int
+    device: Literal["cpu", "cuda"]
+    threads: int
+    recipe: Settings
+
+
+def merge(base: Settings, *overrides: Settings | None) -> Settings:
+    """Return `base` with the overrides laid on: mappings key by key, everything else replaced."""
+    merged = dict(base)
+    for override in overrides:
+        for key, value in (override or {}).items():
+            both_mappings = isinstance(value, dict) and isinstance(merged.get(key), dict)
+            merged[key] = merge(merged[key], value) if both_mappings else value
+    return merged
+
+
+def method_settings(method: MethodId, budget: str) -> Settings:
+    """Return a method's merged settings: its numbers < variant < ablation < the budget's < its own for that budget."""
+    check_variant(method)
+    file = read_method(method.name)
+    overrides = (
+        file.variants[method.variant],
+        file.ablations[method.ablation] if method.ablation else None,
+        read_budget(budget).pretrain,
+        file.budgets.get(budget),
+    )
+    known = file.settings.keys() | MethodConfig.model_fields.keys()
+    for key in (key for override in overrides for key in override or {}):
+        if key not in known:
+            path = registry.folder("methods", method.name) / registry.CONFIG
+            raise ConfigError(f"{path} with budget {budget}: unknown key '{key}'.{nearest(key, known)}")
+    return merge(file.settings, *overrides)
+
+
+def method_config(method: MethodId, budget: str) -> MethodConfig:
+    """Return the validated config of a method; imports the plug-in, and so torch."""
+    path = registry.folder("methods", method.name) / registry.CONFIG
+    return parse(registry.load_method(method.name).Config, method_settings(method, budget), str(path))
+
+
+def recipe(dataset: str, task: TaskCard, budget: str) -> Recipe:
+    """Return the recipe of a task: the kind's < the dataset's < the budget's < the budget's for that dataset."""
+    path = paths.recipes() / f"{task.kind}.yaml"
+    file = parse(RecipeFile, read_yaml(path), str(path))
+    override = read_budget(budget).recipes.get(task.kind, RecipeFile())
+    merged = merge(file.settings, *_of_task(file, dataset, task), override.settings, *_of_task(override, dataset, task))
+    return parse(RECIPES[task.kind], merged, f"{path} with budget {budget}, {dataset}")
+
+
+def _of_task(file: RecipeFile, dataset: str, task: TaskCard) -> Iterator[Settings | None]:
+    yield file.datasets.get(dataset)
+    yield file.datasets.get(f"{dataset}.{task.name}")
+
+
+def data_kind(card: DatasetCard, budget: Budget) -> Literal["real", "phantom"]:
+    """Return which data a budget uses of a dataset; one without a twin is always real."""
+    return budget.data if card.twin is not None else "real"
+
+
+def pretrain_spec(run: PretrainRun) -> PretrainSpec:
+    """Resolve a pretraining run."""
+    budget = read_budget(run.budget)
+    members = _corpus(run.corpus).members
+    cards = {member.dataset: registry.dataset_card(member.dataset) for member in members}
+    kinds = {data_kind(card, budget) for card in cards.values()}
+    if len(kinds) != 1:
+        raise ConfigError(
+            f"corpus '{run.corpus}' mixes real and synthetic datasets in budget {run.budget}; keep them apart."
+        )
+    return PretrainSpec(
+        protocol=PROTOCOL,
+        budget=run.budget,
+        data=kinds.pop(),
+        corpus=run.corpus,
+        members=members,
+        datasets={name: _data_version(card, budget) for name, card in cards.items()},
+        method=str(run.method),
+        method_version=registry.method_card(run.method.name).version,
+        encoder=read_encoder(run.encoder),
+        seed=run.seed,
+        device=budget.device,
+        threads=budget.threads,
+        settings=method_settings(run.method, run.budget),
+    )
+
+
+def _corpus(name: str) -> Corpus:
+    corpora = read_config().corpora
+    if name not in corpora:
+        raise ConfigError(f"{paths.config_file()}: there is no corpus '{name}'.{nearest(name, corpora)}")
+    return corpora[name]
+
+
+def _data_version(card: DatasetCard, budget: Budget) -> int:
+    return card.twin.version if card.twin is not None and budget.data == "phantom" else card.version
+
+
+def eval_spec(run: EvalRun) -> EvalSpec:
+    """Resolve an evaluation run."""
+    check_variant(run.pretrain.method)
+    budget = read_budget(run.pretrain.budget)
+    card = registry.dataset_card(run.dataset)
+    task = task_card(run.dataset, run.task)
+    has_corpus = run.pretrain.corpus != NO_CORPUS
+    return EvalSpec(
+        protocol=PROTOCOL,
+        budget=budget.name,
+        data=data_kind(card, budget),
+        dataset=run.dataset,
+        dataset_version=card.version,
+        twin_version=card.twin.version if card.twin else None,
+        task=task,
+        selection=run.selection,
+        finetuning=run.protocol,
+        fraction=run.fraction,
+        fold=run.fold,
+        corpus=run.pretrain.corpus,
+        pretrain_sha256=spec_sha256(pretrain_spec(run.pretrain)) if has_corpus else "",
+        method=str(run.pretrain.method),
+        method_version=registry.method_card(run.pretrain.method.name).version,
+        encoder=read_encoder(run.pretrain.encoder),
+        seed=run.pretrain.seed,
+        device=budget.device,
+        threads=budget.threads,
+        recipe=recipe(run.dataset, task, budget.name).model_dump(mode="json"),
+    )
+
+
+def spec_yaml(spec: Strict) -> str:
+    """Return a spec as YAML: the bytes whose sha256 is the run's identity."""
+    return yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=True, width=120)
+
+
+def spec_sha256(spec: Strict) -> str:
+    """Return the identity of a run."""
+    return hashlib.sha256(spec_yaml(spec).encode()).hexdigest()

@@ -1,0 +1,77 @@
+"""Runs: what identifies one, as paths and the command line spell it. Imports no torch."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from voxelbench import paths, registry
+from voxelbench.errors import ConfigError
+
+NO_CORPUS = "none"
+"""The corpus of a run without pretraining."""
+
+
+@dataclass(frozen=True)
+class MethodId:
+    """A row of a table: `name[.variant[.ablation]]`, as in paths and on the command line."""
+
+    name: str
+    variant: str = ""
+    ablation: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> "MethodId":
+        """Read "s2dc", "s2dc.code" or "s2dc.code.g". A pretext method without a variant means `code`."""
+        name, variant, ablation, *extra = [*text.split("."), "", ""]
+        if any(extra):
+            raise ConfigError(f"method '{text}': expected name, name.variant or name.variant.ablation.")
+        is_pretext = registry.method_card(name).kind == "pretext"
+        return cls(name, variant or ("code" if is_pretext else ""), ablation)
+
+    def __str__(self) -> str:
+        return ".".join(part for part in (self.name, self.variant, self.ablation) if part)
+
+
+@dataclass(frozen=True)
+class PretrainRun:
+    """The identity of a pretraining run, as its path spells it."""
+
+    budget: str
+    corpus: str
+    method: MethodId
+    encoder: str
+    seed: int
+
+    def folder(self) -> Path:
+        """Return the run's folder."""
+        return paths.pretrain_run(
+            self.budget, corpus=self.corpus, method=self.method, encoder=self.encoder, seed=self.seed
+        )
+
+
+@dataclass(frozen=True)
+class EvalRun:
+    """The identity of an evaluation run, as its path spells it."""
+
+    dataset: str
+    task: str
+    fold: int
+    pretrain: PretrainRun
+    selection: str = "last"
+    protocol: str = "finetune"
+    fraction: float = 1.0
+
+    def folder(self) -> Path:
+        """Return the run's folder."""
+        return paths.evaluate_run(
+            self.pretrain.budget,
+            dataset=self.dataset,
+            task=self.task,
+            selection=self.selection,
+            protocol=self.protocol,
+            fraction=f"{self.fraction:g}",
+            corpus=self.pretrain.corpus,
+            method=self.pretrain.method,
+            encoder=self.pretrain.encoder,
+            seed=self.pretrain.seed,
+            fold=self.fold,
+        )
