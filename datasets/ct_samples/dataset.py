@@ -68,7 +68,9 @@ def _package(raw: Path, package: str) -> Path:
     """Return the top folder of an unpacked source archive. Raises DataError if there is none."""
     found = sorted((raw / package).glob(f"{package}-*"))
     if not found:
-        raise DataError(f"{raw / package}: no {package}-* folder in it; run `voxelbench download ct_samples --raw {raw}`.")
+        raise DataError(
+            f"{raw / package}: no {package}-* folder in it; run `voxelbench download ct_samples --raw {raw}`."
+        )
     return found[-1]
 
 

@@ -98,7 +98,9 @@ def manifest(prepared_folder: Path) -> Path:
 def _in_checkout(*parts: str) -> Path:
     root = checkout()
     if root is None:
-        raise ConfigError(f"{Path.cwd()} is not inside a checkout of voxelbench (no {MARKER} here or above); change to one.")
+        raise ConfigError(
+            f"{Path.cwd()} is not inside a checkout of voxelbench (no {MARKER} here or above); change to one."
+        )
     return root.joinpath(*parts)
 
 

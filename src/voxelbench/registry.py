@@ -17,7 +17,7 @@ CONFIG = "config.yaml"
 
 
 def names(kind: str) -> list[str]:
-    """Return the names of all plug-ins of `kind` ("methods" or "datasets"), sorted. A folder with a leading _ or . is none."""
+    """Return the names of all plug-ins of `kind` ("methods" or "datasets"), sorted; not of folders in _ or ."""
     return sorted(card.parent.name for folder in plugin_folders(kind) for card in folder.glob(f"[!_.]*/{CARD}"))
 
 

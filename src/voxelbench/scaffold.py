@@ -17,7 +17,9 @@ def new_plugin(kind: str, name: str) -> str:
     Raises ConfigError for a name that is taken or that Python could not import.
     """
     if not _NAME.fullmatch(name):
-        raise ConfigError(f"'{name}' cannot name a plug-in; use lower-case letters, digits and _, beginning with a letter.")
+        raise ConfigError(
+            f"'{name}' cannot name a plug-in; use lower-case letters, digits and _, beginning with a letter."
+        )
     if name in registry.names(kind):
         raise ConfigError(f"{kind}/{name} exists; choose another name, or edit it.")
     templates = [folder / _TEMPLATE for folder in plugin_folders(kind) if (folder / _TEMPLATE).is_dir()]

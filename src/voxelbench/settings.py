@@ -85,7 +85,10 @@ class MethodConfig(Training):
 
 
 class EncoderPreset(Strict):
-    """`config/encoders/<name>.yaml`: a network, whole. `merging`: patch merging of MONAI before 1.5 (`legacy`) or since."""
+    """`config/encoders/<name>.yaml`: a network, whole.
+
+    `merging` is the patch merging of MONAI before 1.5 (`legacy`), or since (`fixed`).
+    """
 
     name: str
     family: Literal["swin"]

@@ -52,7 +52,7 @@ def _first_problem(error: ValidationError, model: type[BaseModel]) -> str:
 
 
 def _fields_at(model: Any, parents: list[Any]) -> list[str]:
-    """Names of the fields of the model nested in `model` at `parents`; parts that are no field (list indices) are skipped."""
+    """Return the field names of the model nested at `parents`, where parts that are no field (indices) are left out."""
     for parent in parents:
         field = model.model_fields.get(parent) if isinstance(model, type) and issubclass(model, BaseModel) else None
         if field is not None:

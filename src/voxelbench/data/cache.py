@@ -1,4 +1,4 @@
-"""Volumes on disk: one HDF5 file a volume, chunked, so that a crop is read without the rest. Equal input, equal bytes."""
+"""Volumes on disk: one chunked HDF5 file each, so that a crop is read without the rest. Equal input, equal bytes."""
 
 import errno
 from pathlib import Path
@@ -23,7 +23,9 @@ def write_volume(path: Path, volume: np.ndarray) -> None:
     partial = path.with_name(path.name + ".partial")
     try:
         with h5py.File(partial, "w", track_order=False) as file:
-            file.create_dataset(_DATASET, data=volume, chunks=chunks, compression="gzip", compression_opts=1, shuffle=True)
+            file.create_dataset(
+                _DATASET, data=volume, chunks=chunks, compression="gzip", compression_opts=1, shuffle=True
+            )
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
@@ -46,4 +48,6 @@ def read_volume(path: Path, channels: list[int] | None = None, box: Box | None =
             indices = range(stored.shape[0]) if channels is None else channels
             return np.stack([stored[(index, *box)] for index in indices])
     except (OSError, KeyError):
-        raise DataError(f"{path}: not a readable volume of the cache. Delete its folder and prepare it again.") from None
+        raise DataError(
+            f"{path}: not a readable volume of the cache. Delete its folder and prepare it again."
+        ) from None

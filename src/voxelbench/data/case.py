@@ -42,7 +42,7 @@ class Case:
         )
 
     def read(self, channels: Sequence[str] | None = None, box: Box | None = None) -> np.ndarray:
-        """Return float32 (C, X, Y, Z) in the card's units. Raises DataError for a channel that the case does not have."""
+        """Return float32 (C, X, Y, Z) in the card's units. Raises DataError for a channel that the case lacks."""
         case = self if channels is None else self.narrowed(channels)
         indices = None if case.stored is None else list(case.stored)
         return read_volume(self.image, indices, box).astype(np.float32)

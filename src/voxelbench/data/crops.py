@@ -11,7 +11,7 @@ Start = tuple[int, int, int]
 
 
 def random_start(shape: Sequence[int], size: Sequence[int], rng: np.random.RandomState) -> Start:
-    """Draw the first voxel of a box of `size` inside a volume; an axis shorter than the box is centred, with a start below 0."""
+    """Draw the first voxel of a box of `size` inside a volume; an axis that is too short is centred, from below 0."""
     return tuple(_draw_start(n, length, rng) for n, length in zip(shape, size, strict=True))  # type: ignore[return-value]
 
 
@@ -27,9 +27,7 @@ def start_around(voxel: Sequence[int], shape: Sequence[int], size: Sequence[int]
     )  # type: ignore[return-value]
 
 
-def foreground_start(
-    label: np.ndarray, shape: Sequence[int], size: Sequence[int], rng: np.random.RandomState
-) -> Start:
+def foreground_start(label: np.ndarray, shape: Sequence[int], size: Sequence[int], rng: np.random.RandomState) -> Start:
     """Draw a box around a random voxel of a random class that is present; anywhere if the label is empty."""
     present = np.flatnonzero(np.bincount(label.ravel())[1:]) + 1
     if not len(present):

@@ -15,7 +15,9 @@ def scale(volume: np.ndarray, rules: Sequence[IntensityRule]) -> np.ndarray:
     """
     if len(rules) == 1:
         rules = [rules[0]] * len(volume)
-    return np.stack([_scale_channel(channel, rule) for channel, rule in zip(volume, rules, strict=True)]).astype(np.float32)
+    return np.stack([_scale_channel(channel, rule) for channel, rule in zip(volume, rules, strict=True)]).astype(
+        np.float32
+    )
 
 
 def _scale_channel(channel: np.ndarray, rule: IntensityRule) -> np.ndarray:

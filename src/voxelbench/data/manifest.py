@@ -1,7 +1,6 @@
 """`manifest.csv`: one row a prepared case. Paths are relative to it; lists are joined by semicolons."""
 
 import csv
-import os
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -74,8 +73,10 @@ def write_manifest(path: Path, rows: list[Row]) -> None:
     with partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(names)
-        writer.writerows([_format(getattr(row, name)) for name in names] for row in sorted(rows, key=lambda row: row.case_id))
-    os.replace(partial, path)
+        writer.writerows(
+            [_format(getattr(row, name)) for name in names] for row in sorted(rows, key=lambda row: row.case_id)
+        )
+    partial.replace(path)
 
 
 def read_manifest(path: Path) -> list[Row]:
@@ -86,7 +87,9 @@ def read_manifest(path: Path) -> list[Row]:
     except FileNotFoundError:
         raise DataError(f"{path}: no such manifest. Run `voxelbench prepare` for this dataset first.") from None
     except (KeyError, ValueError, TypeError) as error:
-        raise DataError(f"{path}: not a manifest of this version ({error}). Delete it and prepare the dataset again.") from None
+        raise DataError(
+            f"{path}: not a manifest of this version ({error}). Delete it and prepare the dataset again."
+        ) from None
     if not rows:
         raise DataError(f"{path}: the manifest has no case.")
     return rows

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from nibabel.filebasedimages import ImageFileError
 
 from voxelbench.errors import DataError
 
@@ -36,13 +37,16 @@ def read_native(source: Path | Reader) -> tuple[np.ndarray, np.ndarray | None]:
     if not isinstance(source, Path):
         return source()
     if not source.is_file():
-        raise DataError(f"{source}: no such file; the case is listed but its volume is missing. Restore it from the dataset's archive.")
+        raise DataError(
+            f"{source}: no such file; the case is listed but its volume is missing. "
+            "Restore it from the dataset's archive."
+        )
     try:
         image = nib.load(source)
         volume = np.asanyarray(image.dataobj)
-    except (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError) as error:
+    except (OSError, EOFError, ValueError, ImageFileError) as error:
         raise DataError(
-            f"{source}: not a complete NIfTI file ({type(error).__name__}). It may be truncated: fetch or copy it again."
+            f"{source}: not a complete NIfTI file ({type(error).__name__}). It may be truncated: copy it again."
         ) from None
     if volume.ndim != 3:
         raise DataError(f"{source}: has shape {volume.shape}, expected three axes (X, Y, Z).")

@@ -6,9 +6,10 @@ a bad file, keeps its finished cases and goes on from there.
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from voxelbench.cards import DatasetCard
 from voxelbench.data.cache import write_volume
 from voxelbench.data.grid import to_grid
 from voxelbench.data.manifest import Row, write_manifest
-from voxelbench.data.native import NativeCase, read_native
+from voxelbench.data.native import NativeCase, Reader, read_native
 from voxelbench.errors import DataError
 
 _PROGRESS = "progress.jsonl"
@@ -28,10 +29,13 @@ def prepare_cases(cases: Iterable[NativeCase], raw: Path, out: Path, card: Datas
     """Prepare every case and write the manifest. Raises DataError at the first bad case, in one sentence."""
     listed = list(cases)
     if not listed:
-        raise DataError(f"{raw}: no case of {card.name} found. Expected its native layout; see datasets/{card.name}/README.md.")
+        raise DataError(
+            f"{raw}: no case of {card.name} found. Expected its native layout; see datasets/{card.name}/README.md."
+        )
     if not card.has_spacing and grid != "native":
         raise DataError(f"{card.name} has no spacing, so it cannot be put on a grid of {grid} mm; use `--grid native`.")
     out.mkdir(parents=True, exist_ok=True)
+    paths.manifest(out).unlink(missing_ok=True)
     finished = _read_progress(out)
     rows = []
     with (out / _PROGRESS).open("a", encoding="utf-8") as progress:
@@ -54,13 +58,15 @@ def _read_progress(out: Path) -> dict[tuple[str, str], Row]:
     """Return the rows of finished cases; a last line that was cut off by a kill is no row."""
     if not (out / _PROGRESS).exists():
         return {}
-    finished = {}
+    finished: dict[tuple[str, str], Row] = {}
     for line in (out / _PROGRESS).read_text(encoding="utf-8").splitlines():
         try:
             entry = json.loads(line)
         except json.JSONDecodeError:
             continue
-        values = {key: tuple(value) if isinstance(value, list) else value for key, value in entry["row"].items()}
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in entry["row"].items()
+        }
         finished[(values["case_id"], entry["fingerprint"])] = Row(**values)
     return finished
 
@@ -68,9 +74,10 @@ def _read_progress(out: Path) -> dict[tuple[str, str], Row]:
 def _prepare_case(case: NativeCase, raw: Path, out: Path, card: DatasetCard, grid: str | float) -> Row:
     natives = [read_native(source) for source in case.channels]
     native_shape, native_affine = natives[0][0].shape, natives[0][1]
-    for name, (volume, affine) in zip(card.channels, natives, strict=True):
-        _check_volume(case, name, volume, native_shape)
-        _check_affine(case, name, affine, native_affine)
+    for name, source, (volume, affine) in zip(card.channels, case.channels, natives, strict=True):
+        where = _where(case, name, source)
+        _check_volume(where, volume, native_shape)
+        _check_affine(where, affine, native_affine)
     label = _read_label(case, card, native_shape, native_affine)
 
     affine_or_identity = _UNKNOWN_SPACING if native_affine is None else native_affine
@@ -95,46 +102,56 @@ def _prepare_case(case: NativeCase, raw: Path, out: Path, card: DatasetCard, gri
         spacing_mm=_spacing(affine) if card.has_spacing else None,
         shape=image.shape[1:],
         affine=tuple(float(value) for value in affine.ravel()),
-        native_shape=tuple(int(length) for length in native_shape),
+        native_shape=native_shape,
         native_affine=tuple(float(value) for value in affine_or_identity.ravel()),
         native_label=_relative(case.label, raw),
         sha256=hashlib.sha256(image_file.read_bytes()).hexdigest(),
     )
 
 
-def _check_volume(case: NativeCase, name: str, volume: np.ndarray, shape: tuple[int, ...]) -> None:
+def _check_volume(where: str, volume: np.ndarray, shape: tuple[int, ...]) -> None:
     if volume.shape != shape:
-        raise DataError(f"{_where(case, name)} has shape {volume.shape}, the first channel has {shape}; channels must share one grid.")
+        raise DataError(
+            f"{where} has shape {volume.shape}, the case's first channel has {shape}; resample it onto the same grid."
+        )
     if not np.isfinite(volume).all():
         n_bad = int((~np.isfinite(volume)).sum())
-        raise DataError(f"{_where(case, name)} has {n_bad} voxels that are NaN or infinite; mend the file or drop the case.")
+        raise DataError(f"{where} has {n_bad} voxels that are NaN or infinite; mend the file or drop the case.")
 
 
-def _check_affine(case: NativeCase, name: str, affine: np.ndarray | None, first: np.ndarray | None) -> None:
+def _check_affine(where: str, affine: np.ndarray | None, first: np.ndarray | None) -> None:
     if affine is None or first is None:
         return
     if abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise DataError(f"{_where(case, name)} has a singular affine; its header gives no spacing. Mend the header.")
+        raise DataError(f"{where} has a singular affine, which gives no spacing; mend the header.")
     if not np.allclose(affine, first, atol=1e-2):
-        raise DataError(f"{_where(case, name)} has another affine than the case's first channel; resample it onto the same grid.")
+        raise DataError(f"{where} has another affine than the case's first channel; resample it onto the same grid.")
 
 
-def _read_label(case: NativeCase, card: DatasetCard, shape: tuple[int, ...], affine: np.ndarray | None) -> np.ndarray | None:
+def _read_label(
+    case: NativeCase, card: DatasetCard, shape: tuple[int, ...], affine: np.ndarray | None
+) -> np.ndarray | None:
     if case.label is None:
         return None
     label, label_affine = read_native(case.label)
+    where = _where(case, "label", case.label)
     if label.shape != shape:
-        raise DataError(f"{_where(case, 'label')} has shape {label.shape}, its volume has {shape}; they must share one grid.")
-    _check_affine(case, "label", label_affine, affine)
-    values = np.unique(label)
-    unknown = [value for value in values if value not in card.labels]
+        raise DataError(f"{where} has shape {label.shape}, its volume has {shape}; resample it onto the same grid.")
+    _check_affine(where, label_affine, affine)
+    unknown = [value for value in np.unique(label) if value not in card.labels]
     if unknown:
-        known = f"{min(card.labels)}..{max(card.labels)}" if card.labels else "none"
         raise DataError(
-            f"{card.name}: case {case.case_id} has label {unknown[0]:g}, card.yaml lists {known}. "
+            f"{card.name}: case {case.case_id} has label {unknown[0]:g}, card.yaml lists {_listed(card.labels)}. "
             "Extend `labels` or map it in prepare()."
         )
     return label.astype(np.uint8)
+
+
+def _listed(labels: Collection[int]) -> str:
+    """Return "0..13" for labels without a gap, else all of them."""
+    if len(labels) > 1 and set(labels) == set(range(min(labels), max(labels) + 1)):
+        return f"{min(labels)}..{max(labels)}"
+    return ", ".join(str(label) for label in sorted(labels)) or "none"
 
 
 def _storable(volume: np.ndarray) -> np.ndarray:
@@ -153,6 +170,5 @@ def _relative(label: object, raw: Path) -> str:
     return str(label.relative_to(raw)) if isinstance(label, Path) and label.is_relative_to(raw) else ""
 
 
-def _where(case: NativeCase, part: str) -> str:
-    source = case.label if part == "label" else next((path for path in case.channels if isinstance(path, Path)), None)
-    return f"case {case.case_id}, {part}" + (f" ({source})" if isinstance(source, Path) and part == "label" else "")
+def _where(case: NativeCase, part: str, source: Path | Reader) -> str:
+    return f"case {case.case_id}, {part}" + (f" ({source})" if isinstance(source, Path) else "")

@@ -20,7 +20,9 @@ def download_dataset(dataset: str, raw: Path) -> None:
     if card.access.kind == "open":
         registry.load_dataset(dataset).download(raw, card)
     elif not raw.is_dir() or not any(raw.iterdir()):
-        raise AccessRequired(f"{dataset} needs {card.access.kind} ({card.access.home}): {card.access.steps} Put it in {raw}.")
+        raise AccessRequired(
+            f"{dataset} needs {card.access.kind} ({card.access.home}): {card.access.steps} Put it in {raw}."
+        )
     write_text(raw / MARK, f"{card.title}\n{card.access.home}\n{card.licence}\n")
 
 

@@ -30,7 +30,7 @@ def read_splits(path: Path) -> Listed:
                 raise ConfigError(f"{path}: line {line} has part '{row['part']}', expected train, val or test.")
             if row["case_id"] in parts:
                 raise ConfigError(f"{path}: line {line} lists case {row['case_id']} twice in split {row['split']}.")
-            parts[row["case_id"]] = row["part"]  # type: ignore[assignment]
+            parts[row["case_id"]] = row["part"]
     return listed
 
 
@@ -52,7 +52,11 @@ def part_of(card: DatasetCard, split: str, fold: int, case_id: str, patient_id: 
     else:
         part = "train"
     has_listed_validation = "val" in named.values()
-    if part == "train" and not has_listed_validation and _share(card.name, split, patient_id, "validation") < rule.validation:
+    if (
+        part == "train"
+        and not has_listed_validation
+        and _share(card.name, split, patient_id, "validation") < rule.validation
+    ):
         return "val"
     return part
 
@@ -69,7 +73,9 @@ def select(cases: Iterable[Case], card: DatasetCard, split: str, fold: int, part
     _check_patients(cases, parts, card.name, split)
     chosen = [case for case in cases if parts[case.case_id] == part]
     if not chosen:
-        raise DataError(f"{card.name}: split {split}, fold {fold} has no {part} case among the {len(parts)} prepared ones.")
+        raise DataError(
+            f"{card.name}: split {split}, fold {fold} has no {part} case among the {len(parts)} prepared ones."
+        )
     return chosen
 
 
@@ -105,12 +111,17 @@ def draw_ids(card: DatasetCard, candidates: Iterable[tuple[str, str]]) -> list[t
 
 
 def deal_classes(card: DatasetCard, drawn: Iterable[tuple[str, str]], n_classes: int) -> list[int]:
-    """Return a class for each drawn case of a twin, in turn within each part of the default split."""
+    """Return a class for each drawn case of a twin, balanced within each part of the default split.
+
+    The order turns round after each pass (0 1 2, 2 1 0, ...). In plain turn, every case would differ in class from the
+    one before it, and the control that shuffles labels, which takes the one before, would be systematically wrong.
+    """
     listed = listed_parts(card.name)
     dealt: Counter[Part | None] = Counter()
     classes = []
     for case_id, patient_id in drawn:
         part = part_of(card, card.tasks[0].split, 0, case_id, patient_id, listed)
-        classes.append(dealt[part] % n_classes)
+        turn, place = divmod(dealt[part], n_classes)
+        classes.append(place if turn % 2 == 0 else n_classes - 1 - place)
         dealt[part] += 1
     return classes

@@ -18,7 +18,7 @@ class Encoder(nn.Module):
 
 
 class Backbone(nn.Module):
-    """Trunk (the encoder), skips (blocks between encoder and decoder) and decoder; parts that were not built are None."""
+    """Trunk (the encoder), skips (between encoder and decoder) and decoder; parts that were not built are None."""
 
     def __init__(self, trunk: Encoder, skips: nn.Module | None = None, decoder: nn.Module | None = None) -> None:
         super().__init__()

@@ -31,11 +31,15 @@ def load_pretrained(backbone: Backbone, weights: Path) -> dict[str, str]:
     published = load_file(weights)
     origin = {}
     for name, part in backbone.parts().items():
-        offered = {key.removeprefix(f"{name}."): tensor for key, tensor in published.items() if key.startswith(f"{name}.")}
+        offered = {
+            key.removeprefix(f"{name}."): tensor for key, tensor in published.items() if key.startswith(f"{name}.")
+        }
         origin[name] = _load_part(part, offered, f"{weights}: {name}") if offered else "random"
     left = sorted({key.split(".", 1)[0] for key in published} - set(PARTS))
     if left:
-        raise TrainingError(f"{weights}: holds '{left[0]}', which is no part of a backbone; expected {', '.join(PARTS)}.")
+        raise TrainingError(
+            f"{weights}: holds '{left[0]}', which is no part of a backbone; expected {', '.join(PARTS)}."
+        )
     return origin
 
 
@@ -43,7 +47,9 @@ def _load_part(part: nn.Module, offered: dict[str, torch.Tensor], source: str) -
     own = part.state_dict()
     missing = sorted(own.keys() ^ offered.keys())
     if missing:
-        raise TrainingError(f"{source}: {len(missing)} tensors do not match the encoder preset, the first is {missing[0]}.")
+        raise TrainingError(
+            f"{source}: {len(missing)} tensors do not match the encoder preset, the first is {missing[0]}."
+        )
     stem = {key for key in own if _is_stem(own[key], offered[key])}
     misfits = sorted(key for key in own if own[key].shape != offered[key].shape and key not in stem)
     if misfits:
@@ -57,4 +63,8 @@ def _load_part(part: nn.Module, offered: dict[str, torch.Tensor], source: str) -
 
 def _is_stem(own: torch.Tensor, offered: torch.Tensor) -> bool:
     """Tell whether two convolution kernels differ in nothing but their number of input channels."""
-    return own.dim() == 5 and own.shape != offered.shape and own.shape[:1] + own.shape[2:] == offered.shape[:1] + offered.shape[2:]
+    return (
+        own.dim() == 5
+        and own.shape != offered.shape
+        and own.shape[:1] + own.shape[2:] == offered.shape[:1] + offered.shape[2:]
+    )

@@ -10,6 +10,9 @@ SHUFFLED = "shuffled"
 
 
 def shuffle_targets(cases: Sequence[Case]) -> list[Case]:
-    """Return the cases, each with the label and class of the one before it: what is left is what location and prior give."""
+    """Return the cases, each with label and class of the one before: what is left to learn is location and prior."""
     donors = [cases[-1], *cases[:-1]]
-    return [replace(case, label_image=donor.label_image, target=donor.target) for case, donor in zip(cases, donors, strict=True)]
+    return [
+        replace(case, label_image=donor.label_image, target=donor.target)
+        for case, donor in zip(cases, donors, strict=True)
+    ]

@@ -17,7 +17,7 @@ class DenseNetwork(nn.Module):
         if backbone.skips is None or backbone.decoder is None:
             raise ValueError("a dense network needs a backbone with skips and decoder")
         self.backbone = backbone
-        self.out = UnetOutBlock(3, backbone.decoder.out_channels, out_channels)  # type: ignore[arg-type]
+        self.out = UnetOutBlock(3, backbone.decoder.out_channels, out_channels)
 
     def forward(self, volume: Tensor) -> Tensor:
         """Map (B, C, X, Y, Z) to (B, out_channels, X, Y, Z)."""

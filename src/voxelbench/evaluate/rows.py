@@ -14,7 +14,7 @@ COLUMNS = ("case_id", "patient_id", "class", "metric", "value", "n_voxels", "spa
 
 @dataclass(frozen=True)
 class Row:
-    """One score. `item` is an organ, a class, a dose or a pair of contrasts; `n_voxels` is what the score was taken over."""
+    """One score, taken over `n_voxels`. `item` is an organ, a class, a dose or a pair of contrasts."""
 
     case_id: str
     patient_id: str
@@ -36,5 +36,7 @@ def read_rows(path: Path) -> pd.DataFrame:
     """Read the rows of a run. Raises DataError if the file is not one of rows."""
     table = pd.read_csv(path, dtype={"case_id": str, "patient_id": str, "class": str})
     if tuple(table.columns) != COLUMNS:
-        raise DataError(f"{path}: has columns {list(table.columns)}, expected {list(COLUMNS)}; delete it and evaluate again.")
+        raise DataError(
+            f"{path}: has columns {list(table.columns)}, expected {list(COLUMNS)}; delete it and evaluate again."
+        )
     return table

@@ -72,14 +72,14 @@ class TaskLearner(nn.Module):
         self.task = task
         self.network = network
 
-    def forward(self, batch: Batch, progress: Progress) -> Losses:
+    def forward(self, batch: Batch, _progress: Progress) -> Losses:
         """Return the loss terms of a batch."""
         return self.task.losses(self.network, batch)
 
 
 def flip(volumes: list[np.ndarray], probability: float, rng: np.random.RandomState) -> list[np.ndarray]:
     """Flip all volumes (..., X, Y, Z) alike, along each of the last three axes with the given probability."""
-    axes = [axis for axis in (-3, -2, -1) if rng.uniform() < probability]
+    axes = tuple(axis for axis in (-3, -2, -1) if rng.uniform() < probability)
     return [np.ascontiguousarray(np.flip(volume, axes)) for volume in volumes]
 
 
@@ -88,4 +88,4 @@ def slide(network: nn.Module, volume: np.ndarray, recipe: DenseRecipe, device: t
     with torch.inference_mode():
         batch = torch.from_numpy(volume)[None].to(device)
         output = sliding_window_inference(batch, recipe.crop, 2, network, recipe.overlap, recipe.blend)
-    return output[0].float().cpu().numpy()  # type: ignore[union-attr, index]
+    return output[0].float().cpu().numpy()

@@ -10,7 +10,14 @@ from torch import nn
 logger = logging.getLogger(__name__)
 
 
-def save(path: Path, identity: str, step: int, learner: nn.Module, optimiser: torch.optim.Optimizer, log: list[dict[str, float]]) -> None:
+def save(
+    path: Path,
+    identity: str,
+    step: int,
+    learner: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    log: list[dict[str, float]],
+) -> None:
     """Write everything that the steps from `step` on depend on."""
     state = {
         "identity": identity,
@@ -24,7 +31,9 @@ def save(path: Path, identity: str, step: int, learner: nn.Module, optimiser: to
     partial.replace(path)
 
 
-def resume(path: Path, identity: str, learner: nn.Module, optimiser: torch.optim.Optimizer) -> tuple[int, list[dict[str, float]]]:
+def resume(
+    path: Path, identity: str, learner: nn.Module, optimiser: torch.optim.Optimizer
+) -> tuple[int, list[dict[str, float]]]:
     """Load a checkpoint of the same run and return (next step, log); start at 0 if there is none, or another run's."""
     if not path.exists():
         return 0, []

@@ -20,7 +20,7 @@ _ORDER = 2**31
 
 
 class Samples(Dataset[Views]):
-    """All samples of a run. Every case comes once an epoch, first in its group; its companions are drawn from the others."""
+    """All samples of a run. Every case comes first in a group once an epoch, its companions drawn from the others."""
 
     def __init__(self, cases: Sequence[Case], draw: Draw, group_size: int, batch: int, seed: int) -> None:
         if len(cases) < group_size:

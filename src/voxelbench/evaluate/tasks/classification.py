@@ -29,7 +29,8 @@ class Classification(Task):
         """Return the resized volume with flips and a jitter of contrast and brightness."""
         (image,) = flip([self._resized(case)], self.recipe.flip_probability, rng)
         contrast, brightness = rng.uniform(-1.0, 1.0, 2) * self.recipe.intensity_jitter
-        return {"image": (image * (1.0 + contrast) + brightness).astype(np.float32), "target": np.int64(case.target)}
+        jittered = (image * (1.0 + contrast) + brightness).astype(np.float32)
+        return {"image": jittered, "target": np.array(case.target, np.int64)}
 
     def _resized(self, case: Case) -> np.ndarray:
         volume = torch.from_numpy(read_scaled(case, self.task.inputs, self.recipe.intensity))
@@ -49,7 +50,9 @@ class Classification(Task):
     def score(self, prediction: dict[str, np.ndarray], case: Case) -> list[Row]:
         """Return, for each class, its probability and whether it is the true one."""
         rows = []
-        for index, (name, probability) in enumerate(zip(self.dataset.classes, prediction["probabilities"], strict=True)):
+        for index, (name, probability) in enumerate(
+            zip(self.dataset.classes, prediction["probabilities"], strict=True)
+        ):
             rows.append(self.row(case, name, "probability", float(probability)))
             rows.append(self.row(case, name, "is_true", float(index == case.target)))
         return rows

@@ -65,7 +65,9 @@ class Translation(Task):
                 predicted = quality(prediction[source][index], target, brain, data_range)
                 identity = quality(image, target, brain, data_range)
                 named = {**predicted, **{f"{key}_identity": value for key, value in identity.items()}}
-                rows += [self.row(case, f"{source}>{name}", key, value, int(brain.sum())) for key, value in named.items()]
+                rows += [
+                    self.row(case, f"{source}>{name}", key, value, int(brain.sum())) for key, value in named.items()
+                ]
         return rows
 
 
