@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch.utils.data import default_collate
 
-from voxelbench import registry
+from voxelbench import paths, registry
 from voxelbench.cards import MethodCard
 from voxelbench.config import read_budget, read_encoder
 from voxelbench.data.cache import write_volume
@@ -310,7 +310,7 @@ def state_round_trips(subject: Subject) -> str:
 def published_backbone_loads(subject: Subject) -> str:
     """The published weights load into a fresh backbone, every tensor, and give equal features."""
     published, fresh = subject.method().published_backbone().eval(), subject.backbone().eval()
-    path = subject.scratch / "backbone.safetensors"
+    path = subject.scratch / paths.BACKBONE
     publish(published, subject.preset, path)
     origins = load_pretrained(fresh, path)
     if set(origins.values()) != {"pretrained"}:

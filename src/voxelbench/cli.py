@@ -156,7 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     command = _add(commands, "prepare", _prepare, "turn a native layout into checked cases on one grid")
     command.add_argument("dataset")
     command.add_argument("--raw", type=Path, required=True, help="folder with the native layout")
-    command.add_argument("--out", type=Path, required=True, help="folder for cases and manifest.csv")
+    command.add_argument("--out", type=Path, required=True, help="folder for the prepared cases")
     command.add_argument("--grid", default="native", help="'native' or a spacing in mm (default: native)")
 
     command = _add(commands, "pretrain", _pretrain, "pretrain a method on a corpus")
@@ -176,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
         ("scores", _scores, "collect the scores of all runs behind a table"),
         ("table", _table, "make a table from its scores"),
         ("figure", _figure, "draw a table as bars"),
-        ("publish", _publish, "copy a budget's table to results/"),
+        ("publish", _publish, "copy a table of a budget to where it is looked for"),
     ):
         command = _add(commands, name, function, text)
         command.add_argument("table", help="a table of config/config.yaml, e.g. table1")

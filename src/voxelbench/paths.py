@@ -36,14 +36,29 @@ PRETRAIN_RUN = "{corpus}/{method}/{encoder}/seed{seed}"
 EVALUATE_RUN = "{dataset}-{task}/{selection}-{protocol}-f{fraction}/{corpus}/{method}/{encoder}/seed{seed}-fold{fold}"
 
 
+def pretrain_runs(budget: str) -> Path:
+    """Folder of all pretraining runs of a budget."""
+    return RESULTS / budget / "pretrain"
+
+
+def evaluate_runs(budget: str) -> Path:
+    """Folder of all evaluation runs of a budget."""
+    return RESULTS / budget / "evaluate"
+
+
 def pretrain_run(budget: str, **identity: object) -> Path:
     """Folder of one pretraining run; `identity` gives the fields of PRETRAIN_RUN."""
-    return RESULTS / budget / "pretrain" / PRETRAIN_RUN.format(**identity)
+    return pretrain_runs(budget) / PRETRAIN_RUN.format(**identity)
 
 
 def evaluate_run(budget: str, **identity: object) -> Path:
     """Folder of one evaluation run; `identity` gives the fields of EVALUATE_RUN."""
-    return RESULTS / budget / "evaluate" / EVALUATE_RUN.format(**identity)
+    return evaluate_runs(budget) / EVALUATE_RUN.format(**identity)
+
+
+def snapshot(run: Path, step: int) -> Path:
+    """Weights of a pretraining run as they were after `step` steps."""
+    return run / "snapshots" / f"step{step:07d}.safetensors"
 
 
 MAIN_TABLE = "table1"
@@ -127,7 +142,6 @@ def recipes() -> Path:
 # Files of a run.
 
 BACKBONE = "backbone.safetensors"
-SNAPSHOTS = "snapshots"
 SPEC = "spec.yaml"
 RUN = "run.json"
 FAILED = "failed.json"

@@ -1,4 +1,4 @@
-EVALUATED = paths.RESULTS / "{budget}" / "evaluate" / paths.EVALUATE_RUN
+EVALUATED = paths.evaluate_runs("{budget}") / paths.EVALUATE_RUN
 
 
 rule evaluate:

@@ -1,4 +1,4 @@
-PRETRAINED = paths.RESULTS / "{budget}" / "pretrain" / paths.PRETRAIN_RUN
+PRETRAINED = paths.pretrain_runs("{budget}") / paths.PRETRAIN_RUN
 
 
 rule pretrain:

@@ -58,7 +58,7 @@ def pretrain(run: PretrainRun) -> None:
 
     def keep_snapshot(step: int) -> None:
         if step in snapshot_steps:
-            publish(method.published_backbone(), spec.encoder, folder / paths.SNAPSHOTS / f"step{step:07d}.safetensors")
+            publish(method.published_backbone(), spec.encoder, paths.snapshot(folder, step))
 
     with record.phase("pretrain"), reporting(f"{run.method} on {run.corpus}") as report:
         log = train(

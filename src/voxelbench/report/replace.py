@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 
+from voxelbench import paths
 from voxelbench.errors import ConfigError
 
 
@@ -15,5 +16,5 @@ def check_replace(published: Path, budget: str, is_asked: bool) -> None:
     if held:
         raise ConfigError(
             f"{published} holds the {held.pop()} budget, this run has the {budget} budget. "
-            f"Look at results/{budget}/{published.name} instead, or replace it with `--config replace=true`."
+            f"Look at {paths.table(budget, published.stem)} instead, or replace it with `--config replace=true`."
         )

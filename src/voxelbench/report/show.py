@@ -6,6 +6,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from voxelbench import paths
 from voxelbench.errors import DataError
 
 _IDENTITY = ("method", "variant", "budget", "data")
@@ -31,8 +32,8 @@ def show(path: Path) -> None:
         console.print(f"note: {note}", highlight=False)
     budget = rows["budget"].iloc[0] if len(rows) else ""
     console.print(
-        f"next: {path.parent / budget / 'scores.csv'} (every metric), {path.parent / budget / 'figures'} (bars), "
-        f"{path.parent / budget / 'evaluate'} (every run: cases.csv, run.json, spec.yaml, losses.csv)",
+        f"next: {paths.scores(budget, path.stem)} (every metric), {paths.figure(budget, path.stem)} (bars), "
+        f"{paths.evaluate_runs(budget)} (every run: cases.csv, run.json, spec.yaml, losses.csv)",
         highlight=False,
         soft_wrap=True,
     )
