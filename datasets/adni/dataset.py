@@ -100,7 +100,7 @@ def _case(scan: Scan, files: dict[str, Path], card: DatasetCard) -> NativeCase:
 
 
 def phantom(raw: Path, card: DatasetCard) -> None:
-    """Write a synthetic twin: AD has lost 12 to 30 % of temporo-parietal and cingulate uptake, CN up to 7 %."""
+    """Write a synthetic twin: AD has lost 30 to 50 % of temporo-parietal and cingulate uptake, CN up to 7 %."""
     assert card.twin is not None
     scans = {f"{subject}_{image_id}": (subject, image_id) for subject, image_id in _candidates()}
     drawn = draw_ids(card, ((case_id, subject) for case_id, (subject, _) in scans.items()))

@@ -45,14 +45,14 @@ def _case_id(patient_id: str, study: str) -> str:
 
 
 def phantom(raw: Path, card: DatasetCard) -> None:
-    """Write a synthetic twin: two patients of three have 3 to 7 lesions, the rest none."""
+    """Write a synthetic twin: two patients of three have 4 to 8 lesions, the rest none."""
     assert card.twin is not None
     studies = {_case_id(*study): study for study in _candidates()}
     drawn = draw_ids(card, ((case_id, patient_id) for case_id, (patient_id, _) in studies.items()))
     for index, ((case_id, _), kind) in enumerate(zip(drawn, deal_classes(card, drawn, 3), strict=True)):
         rng = case_rng(card.name, case_id, card.twin.version)
         body = draw_body(rng, spacing_mm=6.6)
-        lesions = draw_lesions(body, (kind > 0) * rng.randint(3, 8), rng)
+        lesions = draw_lesions(body, (kind > 0) * rng.randint(4, 9), rng)
         suv = seen_by_scanner(body, rng)
         noise = blur(rng.standard_normal(suv.shape) * np.sqrt(suv), body.space.spacing_mm, fwhm_mm=5.0)
         volumes = {

@@ -106,7 +106,7 @@ def _draw_bowel(space: Space, size: np.ndarray, suv: np.ndarray, rng: np.random.
 
 
 def draw_lesions(body: Body, n_lesions: int, rng: np.random.RandomState) -> np.ndarray:
-    """Return a mask (X, Y, Z) of avid lesions of 15 to 32 mm radius, and write them into the body with SUV 6 to 15."""
+    """Return a mask (X, Y, Z) of avid lesions of 15 to 32 mm radius, and write them into the body with SUV 7 to 16."""
     mask = np.zeros(body.space.shape, bool)
     candidates = np.flatnonzero(body.sites)
     points = body.space.points()
@@ -114,7 +114,7 @@ def draw_lesions(body: Body, n_lesions: int, rng: np.random.RandomState) -> np.n
         index = np.unravel_index(candidates[rng.randint(len(candidates))], body.space.shape)
         radii = rng.uniform(15, 32) * rng.uniform(0.85, 1.15, 3)
         lesion = body.space.ellipsoid(points[(slice(None), *index)], radii) & body.sites
-        body.suv[lesion] = rng.uniform(6, 15)
+        body.suv[lesion] = rng.uniform(7, 16)
         body.hu[lesion] = 40.0
         mask |= lesion
     return mask
