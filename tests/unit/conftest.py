@@ -63,9 +63,7 @@ def make_card():
         facts = defaults | changes
         facts.setdefault("value_range", ((-1000.0, 1000.0),) * len(facts["channels"]))
         inputs, target = facts.pop("inputs", facts["channels"]), facts.pop("target", "label")
-        task = TaskCard(
-            name=kind, kind=kind, inputs=inputs, target=target, split="main", metrics=("any",), version=1
-        )
+        task = TaskCard(name=kind, kind=kind, inputs=inputs, target=target, split="main", metrics=("any",), version=1)
         return DatasetCard.model_validate({**facts, "tasks": (task,)})
 
     return make

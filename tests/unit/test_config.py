@@ -157,18 +157,18 @@ mappings = st.dictionaries(st.sampled_from("abc"), trees, max_size=3)
 
 
 @given(mappings, mappings, mappings)
-def test_merging_does_not_depend_on_grouping_and_is_idempotent(base, first, second):
-    assert resolve.merge(base, first, first) == resolve.merge(base, first)
-    assert resolve.merge(base, {}, None) == base
-    both_replace = resolve.merge(resolve.merge(base, first), second)
-    assert both_replace == resolve.merge(base, first, second)
+def test_merging_is_idempotent_and_the_last_override_shows_through(base, first, second):
+    merged = resolve.merge(base, first, second)
+    assert resolve.merge(merged, second) == merged
+    assert merged.keys() == base.keys() | first.keys() | second.keys()
+    assert all(merged[key] == value for key, value in second.items() if not isinstance(value, dict))
 
 
 def test_settings_are_laid_over_in_the_documented_order(checkout):
     """numbers < variant < ablation < the budget's < the method's own for that budget."""
     method = MethodId("s2dc", "paper", "toy")
     file, budget = checkout / "methods" / "s2dc" / "config.yaml", checkout / "config" / "budgets" / "demo.yaml"
-    edit(file, lambda c: c.update(settings={key: 0 for key in ("steps", "batch", "crop", "grid", "accumulate")}))
+    edit(file, lambda c: c.update(settings=dict.fromkeys(("steps", "batch", "crop", "grid", "accumulate"), 0)))
     edit(file, lambda c: c.update(variants={"paper": dict.fromkeys(("batch", "crop", "grid", "accumulate"), 1)}))
     edit(file, lambda c: c.update(ablations={"toy": dict.fromkeys(("crop", "grid", "accumulate"), 2)}))
     edit(budget, lambda c: c.update(pretrain=dict.fromkeys(("grid", "accumulate"), 3)))
@@ -191,7 +191,9 @@ def test_no_two_runs_share_a_folder_and_every_setting_moves_the_identity(checkou
     before = resolve.spec_sha256(resolve.eval_spec(runs[0]))
     edit(
         checkout / "config" / "budgets" / "demo.yaml",
-        lambda c: c["recipes"]["segmentation"]["settings"].update(steps=51 + c["recipes"]["segmentation"]["settings"]["steps"]),
+        lambda c: c["recipes"]["segmentation"]["settings"].update(
+            steps=51 + c["recipes"]["segmentation"]["settings"]["steps"]
+        ),
     )
     config.read_budget.cache_clear()
     assert resolve.spec_sha256(resolve.eval_spec(runs[0])) != before
