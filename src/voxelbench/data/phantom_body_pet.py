@@ -63,7 +63,7 @@ def draw_body(rng: np.random.RandomState, spacing_mm: float) -> Body:
     """Draw a patient on anisotropic voxels near `spacing_mm`, with an elastic deformation of 7 mm."""
     spacing = spacing_mm * rng.uniform(0.95, 1.05, 3)
     shape = [round(length / step) for length, step in zip(FIELD_OF_VIEW_MM, spacing, strict=True)]
-    space = Space.draw(shape, spacing.round(3), rng, elastic_mm=7.0)
+    space = Space.draw(shape, spacing.round(3).tolist(), rng, elastic_mm=7.0)
     size = 1.0 + 0.04 * rng.standard_normal(3)
     suv, hu = _draw_frame(space, size)
     sites = ndimage.binary_erosion(hu > -50, iterations=2)

@@ -43,7 +43,7 @@ def draw_head(rng: np.random.RandomState, spacing_mm: float, elastic_mm: float =
     """Draw a grid about a brain: anisotropic voxels near `spacing_mm`, and an elastic deformation."""
     spacing = spacing_mm * rng.uniform(0.94, 1.06, 3)
     shape = [round(length / step) for length, step in zip(FIELD_OF_VIEW_MM, spacing, strict=True)]
-    return Space.draw(shape, spacing.round(3), rng, elastic_mm)
+    return Space.draw(shape, spacing.round(3).tolist(), rng, elastic_mm)
 
 
 def draw_tissue(space: Space, rng: np.random.RandomState, ventricle_scale: float = 1.0) -> np.ndarray:
@@ -99,7 +99,7 @@ def _points_in(mask: np.ndarray, space: Space, rng: np.random.RandomState, n_poi
     """Return points (n_points, 3) in mm, drawn from the voxels that a mask surrounds on all sides."""
     candidates = np.flatnonzero(ndimage.binary_erosion(mask))
     index = np.unravel_index(candidates[rng.randint(len(candidates), size=n_points)], space.shape)
-    return space.points()[(slice(None), *index)].T
+    return np.stack([axis[index] for axis in space.points()], axis=1)
 
 
 def mr_contrasts(
