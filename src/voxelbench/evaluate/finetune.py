@@ -93,8 +93,8 @@ def score_cases(task: Task, network: torch.nn.Module, cases: list[Case], device:
 def _build(task: Task, spec: EvalSpec, weights: Path | None) -> tuple[TaskLearner, dict[str, str]]:
     """Build the network; the head and all that was not pretrained start at random, from the seed alone."""
     seed_torch(spec.seed, BEFORE_TRAINING)
-    backbone = build(spec.encoder, task.in_channels, task.network.parts)
-    network = task.network(backbone, task.out_channels)
+    backbone = build(spec.encoder, task.in_channels, task.parts)
+    network = task.network(backbone)
     origin = load_pretrained(backbone, weights) if weights else dict.fromkeys(backbone.parts(), "random")
     logger.info("parts: %s", ", ".join(f"{name} {state}" for name, state in origin.items()))
     return TaskLearner(task, network), origin

@@ -12,12 +12,15 @@ class DenseNetwork(nn.Module):
 
     parts = frozenset({"trunk", "skips", "decoder"})
 
-    def __init__(self, backbone: Backbone, out_channels: int) -> None:
+    def __init__(self, backbone: Backbone, out_channels: int, starts_at_zero: bool = False) -> None:
         super().__init__()
         if backbone.skips is None or backbone.decoder is None:
             raise ValueError("a dense network needs a backbone with skips and decoder")
         self.backbone = backbone
         self.out = UnetOutBlock(3, backbone.decoder.out_channels, out_channels)
+        if starts_at_zero:
+            for parameter in self.out.parameters():
+                nn.init.zeros_(parameter)
 
     def forward(self, volume: Tensor) -> Tensor:
         """Map (B, C, X, Y, Z) to (B, out_channels, X, Y, Z)."""

@@ -10,7 +10,8 @@ from torch import nn
 
 from voxelbench.cards import DatasetCard, TaskCard
 from voxelbench.data.case import Case
-from voxelbench.evaluate.networks import DenseNetwork, PooledNetwork
+from voxelbench.encoders.backbone import Backbone
+from voxelbench.evaluate.networks import DenseNetwork
 from voxelbench.evaluate.rows import Row
 from voxelbench.method import Batch, Losses, Progress, Views
 from voxelbench.recipes import DenseRecipe
@@ -22,7 +23,7 @@ GRID = "grid"
 class Task(ABC):
     """What is drawn from a case, which network answers, how it is trained, and how the answer is scored."""
 
-    network: ClassVar[type[DenseNetwork] | type[PooledNetwork]] = DenseNetwork
+    parts: ClassVar[frozenset[str]] = DenseNetwork.parts
 
     def __init__(self, dataset: DatasetCard, task: TaskCard, recipe: Any) -> None:
         self.dataset = dataset
@@ -38,6 +39,10 @@ class Task(ABC):
     @abstractmethod
     def out_channels(self) -> int:
         """Number of channels, or classes, that the network answers with."""
+
+    def network(self, backbone: Backbone) -> nn.Module:
+        """Return the network that answers, around a backbone with the task's `parts`."""
+        return DenseNetwork(backbone, self.out_channels)
 
     @abstractmethod
     def views(self, case: Case, rng: np.random.RandomState) -> Views:

@@ -7,6 +7,7 @@ from torch.nn import functional
 
 from voxelbench.data.case import Case
 from voxelbench.data.loading import read_scaled
+from voxelbench.encoders.backbone import Backbone
 from voxelbench.evaluate.networks import PooledNetwork
 from voxelbench.evaluate.rows import Row
 from voxelbench.evaluate.task import Task, flip
@@ -17,13 +18,17 @@ from voxelbench.recipes import ClassificationRecipe
 class Classification(Task):
     """The volume is resized to the recipe's crop, as the released CC-CCII pipeline does; proportions are not kept."""
 
-    network = PooledNetwork
+    parts = PooledNetwork.parts
     recipe: ClassificationRecipe
 
     @property
     def out_channels(self) -> int:
         """One output a class."""
         return len(self.dataset.classes)
+
+    def network(self, backbone: Backbone) -> nn.Module:
+        """Return the backbone's trunk with one linear layer on its pooled coarsest map."""
+        return PooledNetwork(backbone, self.out_channels)
 
     def views(self, case: Case, rng: np.random.RandomState) -> Views:
         """Return the resized volume with flips and a jitter of contrast and brightness."""

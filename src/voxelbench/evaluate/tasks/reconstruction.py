@@ -8,7 +8,9 @@ from torch.nn import functional
 from voxelbench.data.case import Case
 from voxelbench.data.crops import random_start
 from voxelbench.data.loading import read_scaled, read_scaled_crop
+from voxelbench.encoders.backbone import Backbone
 from voxelbench.evaluate.image_quality import quality
+from voxelbench.evaluate.networks import DenseNetwork
 from voxelbench.evaluate.rows import Row
 from voxelbench.evaluate.task import Task, flip, slide
 from voxelbench.method import Batch, Losses, Views
@@ -34,6 +36,10 @@ class Reconstruction(Task):
     def target(self) -> str:
         """The channel that is the reference."""
         return self.task.target[0]
+
+    def network(self, backbone: Backbone) -> nn.Module:
+        """Return a network that begins as the identity: its residual is 0 until it learns."""
+        return DenseNetwork(backbone, self.out_channels, starts_at_zero=True)
 
     def views(self, case: Case, rng: np.random.RandomState) -> Views:
         """Draw a dose and a crop."""

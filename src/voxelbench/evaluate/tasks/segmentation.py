@@ -56,11 +56,11 @@ class Segmentation(Task):
         return {"image": image, "masks": masks}
 
     def _indices(self, label: np.ndarray | None) -> np.ndarray:
-        """Return a map where each class of the task has its own number; of overlapping regions the smallest shows."""
-        indices = np.zeros(label.shape, np.int64)  # type: ignore[union-attr]
-        for index, mask in sorted(enumerate(self.masks(label), start=1), key=lambda item: -item[1].sum()):  # type: ignore[arg-type]
-            indices[mask] = index
-        return indices
+        """Return a map where each class of the task has its own number; of overlapping regions the last one shows."""
+        numbers = np.zeros(256, np.uint8)
+        for number, values in enumerate(self.groups.values(), start=1):
+            numbers[list(values)] = number
+        return numbers[label]
 
     def losses(self, network: nn.Module, batch: Batch) -> Losses:
         """Soft Dice and cross-entropy (binary cross-entropy for overlapping regions)."""
