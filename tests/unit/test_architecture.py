@@ -10,44 +10,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ENGINE = ROOT / "src" / "voxelbench"
+SNAKEFILES = [ROOT / "Snakefile", *sorted((ROOT / "workflow").rglob("*.smk"))]
 PLUGINS = [path for kind in ("methods", "datasets") for path in sorted((ROOT / kind).glob("*/*.py"))]
 
 LIGHT = [
-    "config",
-    "cards",
-    "paths",
-    "registry",
-    "resolve",
-    "expand",
-    "runs",
-    "recipes",
-    "settings",
-    "validation",
-    "preflight",
-    "provenance",
-    "cli",
-    "scaffold",
-    "doctor",
-    "data.cache",
-    "data.case",
-    "data.crops",
-    "data.download",
-    "data.grid",
-    "data.intensity",
-    "data.loading",
-    "data.manifest",
-    "data.native",
-    "data.prepare",
-    "data.source",
-    "data.splits",
-    "evaluate.rows",
-    "report.figures",
-    "report.replace",
-    "report.scores",
-    "report.show",
-    "report.statistics",
-    "report.summary",
-    "report.tables",
+    *("config", "cards", "paths", "registry", "resolve", "expand", "runs", "recipes", "settings", "validation"),
+    *("preflight", "provenance", "cli", "scaffold", "doctor", "evaluate.rows"),
+    *(f"data.{path.stem}" for path in sorted((ENGINE / "data").glob("[!_]*.py"))),
+    *(f"report.{path.stem}" for path in sorted((ENGINE / "report").glob("[!_]*.py"))),
 ]
 
 
@@ -128,9 +98,7 @@ def test_paths_are_spelled_in_one_module():
     assert spelling - SHOWN == {"paths.py"}
 
 
-@pytest.mark.parametrize(
-    "path", [ROOT / "Snakefile", *sorted((ROOT / "workflow").rglob("*.smk"))], ids=lambda p: p.name
-)
+@pytest.mark.parametrize("path", SNAKEFILES, ids=lambda path: path.name)
 def test_the_workflow_spells_no_path_of_a_result(path):
     code = [line.split("#")[0] for line in path.read_text().splitlines()]
     assert not [line for line in code if SPELLED.search(line)]

@@ -17,9 +17,7 @@ def path(tmp_path):
     return tmp_path / "case.image.h5"
 
 
-@pytest.mark.parametrize(
-    "box", [None, (slice(3, 40), slice(0, 2), slice(60, 65)), (slice(0, 1), slice(6, 7), slice(0, 1))]
-)
+@pytest.mark.parametrize("box", [None, np.s_[3:40, 0:2, 60:65], np.s_[0:1, 6:7, 0:1]])
 @pytest.mark.parametrize("channels", [None, [2], [2, 0]])
 def test_a_box_equals_the_slice(path, box, channels):
     write_volume(path, VOLUME)

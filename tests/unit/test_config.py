@@ -191,9 +191,7 @@ def test_no_two_runs_share_a_folder_and_every_setting_moves_the_identity(checkou
     before = resolve.spec_sha256(resolve.eval_spec(runs[0]))
     edit(
         checkout / "config" / "budgets" / "demo.yaml",
-        lambda c: c["recipes"]["segmentation"]["settings"].update(
-            steps=51 + c["recipes"]["segmentation"]["settings"]["steps"]
-        ),
+        lambda c: c["recipes"]["segmentation"]["settings"].update(steps=12345),
     )
     config.read_budget.cache_clear()
     assert resolve.spec_sha256(resolve.eval_spec(runs[0])) != before

@@ -1,6 +1,7 @@
 """Splits divide patients, never cases of one patient, and stay as they are when cases are added."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -51,11 +52,9 @@ def test_hash_folds_partition_the_patients(make_card, make_cases, list_cases):
 
 @given(st.text(min_size=1), st.integers(0, 3))
 def test_the_part_of_a_patient_depends_on_nothing_else(patient, fold):
-    class Card:
-        name = "toy"
-        splits = {"main": SplitRule(rule="hash", n_folds=4, validation=0.25, source="test")}
-
-    parts = {splits.part_of(Card, "main", fold, case, patient, {}) for case in ("a", "b")}
+    hashed = SplitRule(rule="hash", n_folds=4, validation=0.25, source="test")
+    card = SimpleNamespace(name="toy", splits={"main": hashed})
+    parts = {splits.part_of(card, "main", fold, case, patient, {}) for case in ("a", "b")}
     assert len(parts) == 1
 
 
@@ -123,6 +122,5 @@ def test_classes_are_dealt_evenly_within_each_part(make_card, list_cases):
     classes = splits.deal_classes(card, drawn, 3)
     parts = [splits.part_of(card, "main", 0, case, patient, {}) for case, patient in drawn]
     for part, each in (("train", 2), ("val", 1), ("test", 2)):
-        assert [sorted(c for c, p in zip(classes, parts, strict=True) if p == part).count(k) for k in range(3)] == [
-            each
-        ] * 3
+        dealt = [number for number, its_part in zip(classes, parts, strict=True) if its_part == part]
+        assert sorted(dealt) == sorted([0, 1, 2] * each)

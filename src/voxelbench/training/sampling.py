@@ -49,4 +49,6 @@ class Samples(Dataset[Views]):
 def batches(samples: Samples, first: int, last: int, workers: int) -> Iterator[dict[str, torch.Tensor]]:
     """Yield micro-batches number `first` to `last` (not included), collated along a new leading axis."""
     indices = [list(range(k * samples.batch, (k + 1) * samples.batch)) for k in range(first, last)]
-    yield from DataLoader(samples, batch_sampler=indices, num_workers=workers)
+    # Without a generator of its own the loader draws from torch's, and the first step of a resumed run would differ.
+    own = torch.Generator()
+    yield from DataLoader(samples, batch_sampler=indices, num_workers=workers, generator=own)
