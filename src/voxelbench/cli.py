@@ -20,7 +20,9 @@ Command = Callable[[argparse.Namespace], int | None]
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit status. An error that a user can mend is printed as one sentence."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
+    # Libraries speak up when something is wrong; voxelbench reports its progress.
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr, force=True)
+    logger.setLevel(logging.INFO)
     command: Command = options.command
     try:
         return command(options) or 0

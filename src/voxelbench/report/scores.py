@@ -102,13 +102,15 @@ def _identity(run: EvalRun) -> dict[str, object]:
         "split": spec.task.split,
         "fold": run.fold,
         "seed": run.pretrain.seed,
-        "contamination": _contamination(run.dataset, members),
+        "contamination": _contamination(run.dataset, spec.task.split, members),
         "spec_sha256": spec_sha256(spec),
     }
 
 
-def _contamination(dataset: str, members: tuple[Member, ...]) -> str:
-    """Say what the encoder saw of this dataset in pretraining: nothing, or its training part (never its test part)."""
-    card = registry.dataset_card(dataset)
-    shared = [member.part for member in members if member.dataset == card.name]
-    return shared[0] if shared else "none"
+def _contamination(dataset: str, split: str, members: tuple[Member, ...]) -> str:
+    """Say what pretraining saw of this dataset: nothing, its training part, or (in another split) test images too."""
+    default = registry.dataset_card(dataset).tasks[0].split
+    shared = [member for member in members if member.dataset == dataset]
+    if any((member.split or default) != split for member in shared):
+        return "test images"
+    return "train" if shared else "none"
