@@ -105,7 +105,8 @@ class Subject:
         """Build the method on a fresh backbone, both initialised from `seed`."""
         torch.manual_seed(seed)
         method: Method = self.plugin.Method(self.backbone(), self.settings)
-        return method.train()
+        # As the loop lays weights out: another layout rounds differently.
+        return method.to(memory_format=torch.channels_last_3d).train()  # type: ignore[call-overload]
 
     def views(self, group: tuple[Case, ...], index: int = 0) -> Views:
         """Draw sample `index` of the first step from a group of cases."""

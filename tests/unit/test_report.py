@@ -1,0 +1,220 @@
+"""From the rows of runs to a table: means, intervals, pooled folds, and a reason for every empty cell."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from scipy.stats import bootstrap
+
+from voxelbench import config, expand, paths
+from voxelbench.cards import TaskKind
+from voxelbench.errors import ConfigError, DataError
+from voxelbench.evaluate.rows import Row, write_rows
+from voxelbench.report.replace import check_replace
+from voxelbench.report.scores import write_scores
+from voxelbench.report.show import show
+from voxelbench.report.statistics import mean_interval
+from voxelbench.report.summary import case_values, run_metrics
+from voxelbench.report.tables import publish, write_table
+from voxelbench.runs import NO_CORPUS
+
+COLUMNS = ["case_id", "patient_id", "class", "metric", "value"]
+
+
+def frame(*rows):
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def test_a_case_is_the_mean_over_its_classes_and_a_class_the_mean_over_its_cases():
+    rows = frame(
+        ("a", "pa", "liver", "dice", 0.2), ("a", "pa", "spleen", "dice", 0.6), ("b", "pb", "liver", "dice", 0.8)
+    )
+    values = case_values(TaskKind.segmentation, rows)
+    assert values["dice"].to_dict() == pytest.approx({"a": 0.4, "b": 0.8})
+    assert values["patient_id"].to_dict() == {"a": "pa", "b": "pb"}
+    assert run_metrics(TaskKind.segmentation, rows) == pytest.approx({"dice:liver": 0.5, "dice:spleen": 0.6})
+
+
+def classified(*cases):
+    rows = []
+    for number, (truth, *probabilities) in enumerate(cases):
+        for index, probability in enumerate(probabilities):
+            name = f"class{index}"
+            rows.append((f"c{number}", f"p{number}", name, "probability", probability))
+            rows.append((f"c{number}", f"p{number}", name, "is_true", float(index == truth)))
+    return frame(*rows)
+
+
+def test_accuracy_balanced_accuracy_and_auc():
+    rows = classified((0, 0.9, 0.1), (0, 0.6, 0.4), (0, 0.3, 0.7), (1, 0.55, 0.45))
+    assert case_values(TaskKind.classification, rows)["accuracy"].tolist() == [1, 1, 0, 0]
+    metrics = run_metrics(TaskKind.classification, rows)
+    assert metrics == pytest.approx({"balanced_accuracy": (2 / 3 + 0) / 2, "auc": 2 / 3})
+
+
+def test_auc_of_three_classes_is_their_mean_one_against_the_rest():
+    rows = classified((0, 0.8, 0.1, 0.1), (1, 0.2, 0.5, 0.3), (2, 0.3, 0.55, 0.15), (2, 0.1, 0.1, 0.8))
+    assert run_metrics(TaskKind.classification, rows)["auc"] == pytest.approx((1.0 + 2 / 3 + 3 / 4) / 3)
+
+
+def test_without_every_class_there_is_no_auc():
+    assert "auc" not in run_metrics(TaskKind.classification, classified((0, 0.9, 0.1), (0, 0.4, 0.6)))
+
+
+def test_an_interval_agrees_with_scipys_percentile_bootstrap():
+    values = np.random.RandomState(0).beta(5, 2, 40)
+    mean, low, high = mean_interval(values, np.array([f"p{i:02}" for i in range(40)]))
+    resampled = bootstrap((values,), np.mean, method="percentile", n_resamples=20000, random_state=1)
+    theirs = resampled.confidence_interval
+    assert mean == values.mean()
+    assert (low, high) == pytest.approx((theirs.low, theirs.high), abs=0.1 * (high - low))
+    assert mean_interval(values, np.arange(40)) == (mean, low, high)
+
+
+def test_all_cases_of_a_patient_are_resampled_together():
+    """Ten copies of each case make the interval no narrower."""
+    values, patients = np.random.RandomState(0).uniform(size=12), np.arange(12)
+    once = mean_interval(values, patients)
+    assert mean_interval(np.repeat(values, 10), np.repeat(patients, 10)) == pytest.approx(once)
+
+
+def test_one_patient_has_no_interval():
+    mean, low, high = mean_interval(np.array([0.2, 0.4]), np.array(["a", "a"]))
+    assert mean == pytest.approx(0.3) and np.isnan(low) and np.isnan(high)
+
+
+@pytest.fixture
+def tables(checkout):
+    """Return a checkout with one small table: two datasets, scratch and s2dc, two seeds."""
+    file = checkout / "config" / "config.yaml"
+    content = yaml.safe_load(file.read_text())
+    content["seeds"] = [0, 1]
+    content["tables"] = {
+        "small": {
+            "title": "Small",
+            "average": True,
+            "columns": [
+                {"name": "organs", "dataset": "ct_samples", "task": "organs", "folds": [0, 1], "corpus": "samples"},
+                {"name": "spleen", "dataset": "msd_spleen", "task": "segmentation"},
+            ],
+        }
+    }
+    file.write_text(yaml.safe_dump(content))
+    return checkout
+
+
+def fake_run(run, values):
+    """Write the scores of a run: one case a value, two patients at least."""
+    rows = [
+        Row(f"f{run.fold}c{number}", f"f{run.fold}p{number}", "organ", "dice", value, 9, "grid")
+        for number, value in enumerate(values)
+    ]
+    write_rows(run.folder() / paths.CASES, rows)
+
+
+def all_runs():
+    return [run for _, run in expand.table_runs("small", "demo")]
+
+
+def read_table():
+    return pd.read_csv(paths.table("demo", "small"), keep_default_na=True).set_index("method")
+
+
+def test_cells_pool_folds_and_average_seeds(tables):
+    for run in all_runs():
+        fake_run(run, [0.2 + 0.2 * run.pretrain.seed, 0.6 + 0.1 * run.fold])
+    write_scores("small", "demo")
+    write_table("small", "demo", allow_missing=False)
+    table = read_table()
+    assert list(table.index) == ["scratch", "s2dc"]
+    assert table["organs"].tolist() == [47.5, 47.5] and table["organs_n"].tolist() == [4, 4]
+    assert table["spleen"].tolist() == [45.0, 45.0] and table["n_seeds"].tolist() == [2, 2]
+    assert table["average"].tolist() == [46.25, 46.25] and table["n_datasets"].tolist() == [2, 2]
+    assert (table["organs_low"] < 47.5).all() and (table["organs_high"] > 47.5).all()
+
+
+def test_tables_and_scores_are_equal_bytes_when_made_again(tables):
+    for run in all_runs():
+        fake_run(run, [0.2, 0.6])
+    made = []
+    for _ in range(2):
+        write_scores("small", "demo")
+        write_table("small", "demo", allow_missing=False)
+        made.append([paths.scores("demo", "small").read_bytes(), paths.table("demo", "small").read_bytes()])
+    assert made[0] == made[1]
+
+
+def test_a_run_without_scores_stops_the_table_unless_asked(tables):
+    first = all_runs()[0]
+    with pytest.raises(DataError) as caught:
+        write_table("small", "demo", allow_missing=False)
+    assert str(caught.value) == f"small: 12 runs have no scores; the first is {first.folder()} (not run)."
+
+
+def test_failed_and_missing_cells_are_empty_with_their_reason_and_so_is_the_average(tables):
+    for run in all_runs():
+        if run.pretrain.corpus == NO_CORPUS:
+            fake_run(run, [0.2, 0.6])
+    failed = next(run for run in all_runs() if run.pretrain.corpus == "samples")
+    failure = failed.pretrain.folder() / paths.FAILED
+    failure.parent.mkdir(parents=True)
+    failure.write_text(json.dumps({"error": "TrainingError", "reason": "total loss is nan at step 3."}))
+    write_table("small", "demo", allow_missing=True)
+    table = read_table()
+    row = table.loc["s2dc"]
+    assert np.isnan(row["organs"]) and row["organs_n"] == 0 and np.isnan(row["average"]) and row["n_datasets"] == 0
+    assert "organs: failed: total loss is nan at step 3." in row["notes"]
+    assert "spleen: not run" in row["notes"]
+    assert table.loc["scratch", "average"] == 40.0
+
+    scores = pd.read_csv(paths.scores("demo", "small"))
+    assert set(scores["status"]) == {"ok", "failed", "missing"}
+    assert scores.loc[scores["status"] == "failed", "reason"].unique() == ["failed: total loss is nan at step 3."]
+    assert scores.loc[scores["status"] != "ok", "value"].isna().all()
+
+
+def test_gated_cells_say_what_is_needed(tables):
+    file = tables / "config" / "config.yaml"
+    content = yaml.safe_load(file.read_text())
+    content["tables"]["small"]["columns"].append({"name": "btcv", "dataset": "btcv", "task": "segmentation"})
+    file.write_text(yaml.safe_dump(content))
+    config.read_config.cache_clear()
+    write_table("small", "full", allow_missing=True)
+    for notes in pd.read_csv(paths.table("full", "small"))["notes"]:
+        assert "btcv: gated: btcv needs registration (" in notes and "organs: not run" in notes
+
+
+def test_another_budgets_table_is_never_replaced_unasked(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    published = paths.published("table1")
+    published.parent.mkdir()
+    published.write_text("method,budget\nscratch,full\n")
+    with pytest.raises(ConfigError) as caught:
+        check_replace(published, "demo", is_asked=False)
+    assert str(caught.value) == (
+        "results/table1.csv holds the full budget, this run has the demo budget. "
+        "Look at results/demo/table1.csv instead, or replace it with `--config replace=true`."
+    )
+    check_replace(published, "demo", is_asked=True)
+    check_replace(published, "full", is_asked=False)
+    check_replace(paths.published("other"), "demo", is_asked=False)
+
+
+def test_a_published_table_is_shown_with_its_reasons_and_the_way_on(tables, capsys):
+    for run in all_runs():
+        if run.dataset != "msd_spleen":
+            fake_run(run, [0.2, 0.6])
+    write_table("small", "demo", allow_missing=True)
+    publish("small", "demo", force=False)
+    show(paths.published("small"))
+    shown = capsys.readouterr().out
+    assert "40.00" in shown and "n=4" in shown and "scratch" in shown
+    assert "note: spleen: not run" in shown and "results/demo/scores_small.csv" in shown
+
+
+def test_a_table_that_is_not_there_says_how_to_make_it(tmp_path):
+    with pytest.raises(DataError) as caught:
+        show(tmp_path / "table1.csv")
+    assert str(caught.value) == f"{tmp_path}/table1.csv: no such table; make it with `make {tmp_path}/table1.csv`."
