@@ -185,16 +185,28 @@ def test_a_table_has_a_run_for_each_column_method_seed_and_fold(checkout):
     assert {run.pretrain.corpus for _, run in runs if run.pretrain.method.name == "s2dc"} == {"samples"}
 
 
-def test_no_two_runs_share_a_folder_and_every_setting_moves_the_identity(checkout):
+def test_no_two_runs_share_a_folder(checkout):
     runs = [run for _, run in expand.table_runs("table1", "demo")]
     assert len({run.folder() for run in runs}) == len(runs)
-    before = resolve.spec_sha256(resolve.eval_spec(runs[0]))
-    edit(
-        checkout / "config" / "budgets" / "demo.yaml",
-        lambda c: c["recipes"]["segmentation"]["settings"].update(steps=12345),
-    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda c: c.update(threads=7),
+        lambda c: c.update(encoder="swin48v2-legacy"),
+        lambda c: c["recipes"]["segmentation"].update(datasets={"btcv": {"optimiser": {"lr": 0.123}}}),
+        lambda c: c["recipes"]["segmentation"].update(datasets={"btcv.segmentation": {"steps": 12345}}),
+    ],
+)
+def test_a_setting_of_the_budget_moves_the_identity(checkout, change):
+    def identity():
+        return resolve.spec_sha256(resolve.eval_spec(expand.table_runs("table1", "demo")[0][1]))
+
+    before = identity()
+    edit(checkout / "config" / "budgets" / "demo.yaml", change)
     config.read_budget.cache_clear()
-    assert resolve.spec_sha256(resolve.eval_spec(runs[0])) != before
+    assert identity() != before
 
 
 def test_a_pretraining_setting_moves_the_identity_of_what_is_finetuned_from_it(checkout):
