@@ -12,7 +12,7 @@ from voxelbench.data.prepare import prepare_cases
 _MANIFEST = "dataset_0.json"
 _LABELLED = [*range(1, 11), *range(21, 41)]
 _UNLABELLED = ("img0061",)
-_NOISE_HU = 15.0
+_NOISE_HU = 12.0
 
 
 def prepare(raw: Path, out: Path, card: DatasetCard, grid: str | float) -> None:

@@ -15,7 +15,8 @@ from voxelbench.data.splits import deal_classes, draw_ids, part_of
 
 _COLUMNS = ("zip_file", "target", "label", "patient_id", "scan_id", "n_slice", "scan_count", "all_scan_ids")
 _N_CSV_FOLDS = 3
-_FOV_MM, _SPACING_MM = (370.0, 370.0, 260.0), (7.7, 7.7, 8.5)
+_FOV_MM, _SPACING_MM = (310.0, 310.0, 210.0), (6.5, 6.5, 7.5)
+_VARIATION = 0.4
 _SLICE_PIXELS = 72
 _NOISE_HU = 30.0
 
@@ -42,7 +43,7 @@ def _candidates() -> Iterator[tuple[str, str]]:
 
 def _draw_slices(name: str, rng: np.random.RandomState) -> np.ndarray:
     """Return the slices of a scan (Z, rows, columns), uint8, through a lung window that varies."""
-    torso = draw_thorax(rng, _FOV_MM, _SPACING_MM)
+    torso = draw_thorax(rng, _FOV_MM, _SPACING_MM, _VARIATION)
     _paint_basal_haze(torso)
     if name == "CP":
         _paint_lobar_pneumonia(torso)
@@ -51,7 +52,7 @@ def _draw_slices(name: str, rng: np.random.RandomState) -> np.ndarray:
     volume = torso.scan(_NOISE_HU).astype(np.float32)
     size = (_SLICE_PIXELS, _SLICE_PIXELS, rng.randint(30, 61))
     zoomed = ndimage.zoom(volume, [new / old for new, old in zip(size, volume.shape, strict=True)], order=1)
-    low, width = rng.normal(-1000, 60), rng.normal(1400, 120)
+    low, width = rng.normal(-1000, 25), rng.normal(1400, 50)
     levels = np.clip((zoomed - low) / width, 0, 1) * 255
     # Rows run to the back, columns to the left of the patient, as radiologists look at a slice.
     return levels.round().astype(np.uint8).transpose(2, 1, 0)[:, ::-1, ::-1]
@@ -61,7 +62,7 @@ def _paint_basal_haze(torso: Torso) -> None:
     """Paint the density that any lung may show at its lowest, hindmost part."""
     for side in (-1, 1):
         centre = (side * 74, -66, torso.rng.uniform(-70, -30))
-        haze = torso.space.ellipsoid(centre, torso.rng.uniform(12, 34, 3)) & torso.mask("lung")
+        haze = torso.space.ellipsoid(centre, torso.rng.uniform(10, 24, 3)) & torso.mask("lung")
         torso.paint("haze", haze, torso.rng.uniform(-700, -350))
 
 
@@ -70,8 +71,8 @@ def _paint_lobar_pneumonia(torso: Torso) -> None:
     rng, (x, _, z) = torso.rng, torso.space.points()
     side, is_upper = rng.choice((-1, 1)), rng.uniform() < 0.5
     lobe = torso.mask("lung") & (x * side > 0) & ((z > 10) == is_upper)
-    region = torso.space.ellipsoid(point_in(torso, lobe), rng.uniform(34, 52, 3)) & torso.mask("lung")
-    torso.paint("consolidation", region, rng.uniform(-350, -50))
+    region = torso.space.ellipsoid(point_in(torso, lobe), rng.uniform(60, 85, 3)) & lobe
+    torso.paint("consolidation", region, rng.uniform(-200, 0))
 
 
 def _paint_ground_glass(torso: Torso) -> None:
@@ -80,9 +81,9 @@ def _paint_ground_glass(torso: Torso) -> None:
     lung = torso.mask("lung")
     rim = lung & ~ndimage.binary_erosion(lung, iterations=2)
     for side in (-1, 1):
-        for _ in range(rng.randint(3, 6)):
-            patch = torso.space.ellipsoid(point_in(torso, rim & (x * side > 15)), rng.uniform(16, 30, 3)) & lung
-            torso.paint("ground glass", patch, rng.uniform(-550, -350))
+        for _ in range(rng.randint(6, 10)):
+            patch = torso.space.ellipsoid(point_in(torso, rim & (x * side > 15)), rng.uniform(24, 38, 3)) & lung
+            torso.paint("ground glass", patch, rng.uniform(-550, -400))
 
 
 def _write_slices(folder: Path, slices: np.ndarray) -> None:

@@ -45,6 +45,6 @@ def _paint_tumour(torso: Torso) -> np.ndarray:
     centre = point_in(torso, ndimage.binary_erosion(lung, iterations=2))
     distance_mm = np.sqrt(((space.points() - centre.reshape(3, 1, 1, 1)) ** 2).sum(0))
     ragged = 1.0 + 0.25 * smooth_noise(space.shape, space.spacing_mm, 7.0, rng)
-    tumour = (distance_mm < rng.uniform(16, 27) * ragged) & (lung | torso.mask("lung vessel"))
+    tumour = (distance_mm < rng.uniform(17, 28) * ragged) & (lung | torso.mask("lung vessel"))
     torso.paint("tumour", tumour, 30 + 15 * float(rng.standard_normal()))
     return tumour

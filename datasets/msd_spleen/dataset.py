@@ -15,6 +15,7 @@ _NUMBERS = [*range(38, 64), *range(2, 38)]
 _UNLABELLED = ("spleen_1",)
 _NOISE_HU = 20.0
 _PHASE_SD_HU = 30.0
+_SHIFT_SD_MM = (12.0, 12.0, 20.0)
 
 
 def download(raw: Path, card: DatasetCard) -> None:
@@ -34,5 +35,5 @@ def phantom(raw: Path, card: DatasetCard) -> None:
 
 
 def _draw(rng: np.random.RandomState) -> msd.Drawing:
-    torso = draw_abdomen(rng, phase_sd_hu=_PHASE_SD_HU, spleen_scale=rng.uniform(0.75, 1.5))
+    torso = draw_abdomen(rng, phase_sd_hu=_PHASE_SD_HU, spleen_scale=rng.uniform(0.75, 1.5), shift_sd_mm=_SHIFT_SD_MM)
     return msd.Drawing(torso.scan(_NOISE_HU), torso.mask("spleen"), torso.space.spacing_mm)

@@ -43,12 +43,18 @@ class Space:
         elastic_mm: float = 6.0,
         smooth_mm: float = 40.0,
         size_sd: float = 0.0,
+        shift_sd_mm: ArrayLike = 0.0,
     ) -> "Space":
-        """Draw a smooth elastic displacement and, along each axis, a size of the body (standard deviations)."""
+        """Draw a smooth elastic displacement and, along each axis, a size and a place of the body.
+
+        `elastic_mm`, `size_sd` (relative) and `shift_sd_mm` are standard deviations.
+        """
         x, y, z = shape
         warp = np.stack([smooth_noise((x, y, z), spacing_mm, smooth_mm, rng) * elastic_mm for _ in range(3)])
         if size_sd > 0:
             warp += (np.exp(-size_sd * rng.standard_normal((3, 1, 1, 1))) - 1.0) * _centres(shape, spacing_mm)
+        if np.any(shift_sd_mm):
+            warp += (np.asarray(shift_sd_mm, float) * rng.standard_normal(3)).reshape(3, 1, 1, 1)
         return cls((x, y, z), tuple(float(value) for value in spacing_mm), warp)  # type: ignore[arg-type]
 
     def points(self) -> np.ndarray:

@@ -13,8 +13,8 @@ from voxelbench.data.phantom import Space, blur
 
 AIR_HU, LUNG_HU, FAT_HU, MUSCLE_HU, BONE_HU = -1000, -850, -100, 50, 350
 
-ABDOMEN_MM = (384.0, 300.0, 220.0)
-THORAX_MM = (376.0, 290.0, 260.0)
+ABDOMEN_MM = (410.0, 320.0, 230.0)
+THORAX_MM = (390.0, 300.0, 260.0)
 
 
 @dataclass
@@ -62,27 +62,50 @@ class Torso:
         return seen.clip(-1024, 3071).round().astype(np.int16)
 
 
-def draw_space(fov_mm: Sequence[float], spacing_mm: Sequence[float], rng: np.random.RandomState) -> Space:
-    """Draw a grid over a field of view: voxels and extent vary by some per cent, the anatomy by 4 % and 7 mm."""
+def draw_space(
+    fov_mm: Sequence[float],
+    spacing_mm: Sequence[float],
+    shift_sd_mm: ArrayLike,
+    rng: np.random.RandomState,
+    variation: float = 1.0,
+) -> Space:
+    """Draw a grid over a field of view: voxels and extent vary by some per cent, the anatomy by 4 % and 7 mm.
+
+    The place of the body in it varies by `shift_sd_mm`, so that a label map of another case fits badly. `variation`
+    scales how much the anatomy varies, not the grid.
+    """
     spacing = (np.asarray(spacing_mm) * rng.uniform((0.95, 0.95, 0.85), (1.05, 1.05, 1.15))).round(3)
     spacing[1] = spacing[0]
     shape = np.round(np.asarray(fov_mm) * rng.uniform(0.97, 1.03, 3) / spacing).astype(int)
-    return Space.draw([int(n) for n in shape], spacing.tolist(), rng, elastic_mm=7.0, size_sd=0.04)
+    return Space.draw(
+        [int(n) for n in shape],
+        spacing.tolist(),
+        rng,
+        7.0 * variation,
+        size_sd=0.04 * variation,
+        shift_sd_mm=shift_sd_mm,
+    )
 
 
-def draw_abdomen(rng: np.random.RandomState, phase_sd_hu: float = 12.0, spleen_scale: float = 1.0) -> Torso:
+def draw_abdomen(
+    rng: np.random.RandomState,
+    phase_sd_hu: float = 6.0,
+    spleen_scale: float = 1.0,
+    shift_sd_mm: ArrayLike = (8.0, 8.0, 12.0),
+) -> Torso:
     """Draw the upper abdomen: the 13 organs of BTCV by name, and body wall, bones, bowel and lung bases about them.
 
     Args:
         rng: draws everything that varies between cases, and the noise of `Torso.scan`.
         phase_sd_hu: standard deviation of the enhancement that all organs of a case share.
         spleen_scale: factor on the spleen's radii.
+        shift_sd_mm: standard deviation of the place of the body along the three axes.
     """
-    torso = Torso(draw_space(ABDOMEN_MM, (4.8, 4.8, 7.0), rng), rng)
+    torso = Torso(draw_space(ABDOMEN_MM, (5.0, 5.0, 7.2), shift_sd_mm, rng), rng)
     phase = float(phase_sd_hu * rng.standard_normal())
 
     def enhanced(hu: float) -> float:
-        return hu + phase + 6.0 * float(rng.standard_normal())
+        return hu + phase + 4.0 * float(rng.standard_normal())
 
     _paint_trunk(torso, radii_mm=(168, 116))
     _paint_bowel(torso)
@@ -98,17 +121,19 @@ def draw_abdomen(rng: np.random.RandomState, phase_sd_hu: float = 12.0, spleen_s
     torso.ellipsoid("stomach gas", (-50, 56, 44), (22, 11, 30), -900)
     spleen_radii = np.array((28, 44, 44)) * spleen_scale
     torso.ellipsoid("spleen", (-104, -28, 36), spleen_radii, enhanced(110), angle_rad=-0.4)
-    kidney_hu = enhanced(160)
-    torso.ellipsoid("right kidney", (62, -46, -32), (27, 25, 52), kidney_hu)
-    torso.ellipsoid("left kidney", (-62, -46, -18), (27, 25, 52), kidney_hu)
-    torso.ellipsoid("gallbladder", (50, 52, -16), (17, 17, 28), 10)
-    torso.tube("inferior vena cava", [(24, -32, 130), (22, -32, -130)], 12, enhanced(130))
-    torso.tube("aorta", [(-12, -40, 130), (-8, -40, -130)], 12, enhanced(180))
-    torso.tube("esophagus", [(-6, -14, 130), (-14, -6, 78), (-34, 14, 62)], 9, enhanced(40))
-    torso.tube("pancreas", [(-74, -8, 26), (-20, 16, 8), (28, 20, -18)], 13, enhanced(90))
-    torso.tube("portal and splenic veins", [(-78, -16, 32), (-14, -2, 10), (26, 6, 14), (54, 14, 40)], 8, enhanced(140))
-    torso.ellipsoid("right adrenal gland", (36, -34, 30), (7, 13, 14), enhanced(60))
-    torso.ellipsoid("left adrenal gland", (-38, -32, 38), (8, 13, 14), enhanced(60))
+    kidney_hu = enhanced(170)
+    torso.ellipsoid("right kidney", (62, -46, -32), (30, 28, 54), kidney_hu)
+    torso.ellipsoid("left kidney", (-62, -46, -18), (30, 28, 54), kidney_hu)
+    torso.ellipsoid("gallbladder", (50, 52, -16), (20, 19, 30), 10)
+    torso.tube("inferior vena cava", [(26, -32, 130), (24, -32, -130)], 15, enhanced(130))
+    torso.tube("aorta", [(-14, -38, 130), (-10, -38, -130)], 15, enhanced(200))
+    torso.tube("esophagus", [(-6, -14, 130), (-14, -6, 78), (-34, 14, 62)], 11, enhanced(40))
+    torso.tube("pancreas", [(-74, -8, 26), (-20, 16, 8), (28, 20, -18)], 16, enhanced(90))
+    torso.tube(
+        "portal and splenic veins", [(-78, -16, 32), (-14, -2, 10), (26, 6, 14), (54, 14, 40)], 10, enhanced(140)
+    )
+    torso.ellipsoid("right adrenal gland", (36, -34, 30), (9, 15, 16), enhanced(60))
+    torso.ellipsoid("left adrenal gland", (-38, -32, 38), (9, 15, 16), enhanced(60))
     return torso
 
 
@@ -135,16 +160,19 @@ def _paint_ribs(torso: Torso, radii_mm: tuple[float, float]) -> None:
 
 def _paint_bowel(torso: Torso) -> None:
     """Paint loops of bowel, which look like solid organs, some of them with gas."""
-    for _ in range(torso.rng.randint(7, 12)):
+    for _ in range(torso.rng.randint(5, 9)):
         angle, share = torso.rng.uniform(-0.4, np.pi + 0.4), torso.rng.uniform(0.1, 0.75)
         centre = (125 * share * np.cos(angle), 10 + 70 * share * np.sin(angle), torso.rng.uniform(-120, 10))
-        torso.ellipsoid("bowel", centre, torso.rng.uniform(14, 30, 3), torso.rng.uniform(20, 110))
+        torso.ellipsoid("bowel", centre, torso.rng.uniform(14, 30, 3), torso.rng.uniform(20, 70))
         if torso.rng.uniform() < 0.3:
             torso.ellipsoid("bowel gas", centre, (9, 7, 9), -850)
 
 
 def draw_thorax(
-    rng: np.random.RandomState, fov_mm: Sequence[float] = THORAX_MM, spacing_mm: Sequence[float] = (4.5, 4.5, 6.5)
+    rng: np.random.RandomState,
+    fov_mm: Sequence[float] = THORAX_MM,
+    spacing_mm: Sequence[float] = (4.5, 4.5, 6.5),
+    variation: float = 1.0,
 ) -> Torso:
     """Draw the chest: two lungs with branching vessels, heart, great vessels, diaphragm, ribs and spine.
 
@@ -152,11 +180,12 @@ def draw_thorax(
         rng: draws everything that varies between cases, and the noise of `Torso.scan`.
         fov_mm: extent of the field of view, about.
         spacing_mm: distance of voxel centres, about.
+        variation: factor on how much size, shape, place and density of the anatomy vary.
     """
-    torso = Torso(draw_space(fov_mm, spacing_mm, rng), rng)
+    torso = Torso(draw_space(fov_mm, spacing_mm, 10 * variation, rng, variation), rng)
     _paint_trunk(torso, radii_mm=(168, 118))
     torso.paint("muscle", torso.space.ellipsoid((0, 5, -60), (125, 85, 110)), MUSCLE_HU)
-    lung_hu = LUNG_HU + 25 * float(rng.standard_normal())
+    lung_hu = LUNG_HU + 25 * variation * float(rng.standard_normal())
     torso.ellipsoid("lung", (74, 0, 5), (54, 82, 125), lung_hu)
     torso.ellipsoid("lung", (-74, 0, 5), (52, 80, 125), lung_hu)
     _paint_lung_vessels(torso)
@@ -177,7 +206,7 @@ def _paint_lung_vessels(torso: Torso) -> None:
             branch = np.array((side * rng.uniform(75, 100), rng.uniform(-55, 55), rng.uniform(-90, 90)))
             hilum = np.array((side * 26.0, -6.0, 10.0))
             fork = hilum + 0.5 * (branch - hilum) + rng.uniform(-12, 12, 3)
-            vessel = torso.space.tube([hilum, fork], rng.uniform(5, 8)) | torso.space.tube([fork, branch], 4)
+            vessel = torso.space.tube([hilum, fork], rng.uniform(4, 6)) | torso.space.tube([fork, branch], 3)
             torso.paint("lung vessel", vessel & in_lung, rng.uniform(0, 40))
 
 
