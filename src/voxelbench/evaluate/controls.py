@@ -3,16 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from voxelbench.data.case import Case
 
 SHUFFLED = "shuffled"
 """Variant of `scratch`: every training case learns the label of another one."""
 
 
-def shuffle_targets(cases: Sequence[Case]) -> list[Case]:
-    """Return the cases, each with label and class of the one before: what is left to learn is location and prior."""
-    donors = [cases[-1], *cases[:-1]]
+def shuffle_targets(cases: Sequence[Case], rng: np.random.RandomState) -> list[Case]:
+    """Return the cases, each with the label and class of another: what is left is what location and prior give."""
+    order = rng.permutation(len(cases))
+    # Along a random cycle, so that no case keeps its own.
+    donors = dict(zip(order, np.roll(order, 1), strict=True))
     return [
-        replace(case, label_image=donor.label_image, target=donor.target)
-        for case, donor in zip(cases, donors, strict=True)
+        replace(case, label_image=cases[donors[index]].label_image, target=cases[donors[index]].target)
+        for index, case in enumerate(cases)
     ]

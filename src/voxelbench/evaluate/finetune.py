@@ -19,7 +19,7 @@ from voxelbench.evaluate.tasks.reconstruction import Reconstruction
 from voxelbench.evaluate.tasks.segmentation import Segmentation
 from voxelbench.evaluate.tasks.translation import Translation
 from voxelbench.expand import eval_manifest
-from voxelbench.method import BEFORE_TRAINING, seed_torch
+from voxelbench.method import BEFORE_TRAINING, seed_torch, step_rng
 from voxelbench.provenance import RunRecord
 from voxelbench.recipes import RECIPES
 from voxelbench.resolve import EvalSpec, eval_spec, spec_sha256
@@ -52,7 +52,7 @@ def finetune(run: EvalRun) -> None:
         training = select(cases, card, spec.task.split, spec.fold, "train")
         testing = select(cases, card, spec.task.split, spec.fold, "test")
         if MethodId.parse(spec.method).variant == SHUFFLED:
-            training = shuffle_targets(training)
+            training = shuffle_targets(training, step_rng(spec.seed, BEFORE_TRAINING))
     task = make_task(spec)
     weights = run.pretrain.folder() / paths.BACKBONE if spec.pretrain_sha256 else None
     with record.phase("build"):
