@@ -8,6 +8,7 @@ from rich.table import Table
 
 from voxelbench import paths
 from voxelbench.errors import DataError
+from voxelbench.report.tables import NOTE_SEPARATOR
 
 _IDENTITY = ("method", "variant", "budget", "data")
 
@@ -28,7 +29,7 @@ def show(path: Path) -> None:
         table.add_section()
         table.add_row("average", *(row["average"] or "-" for _, row in rows.iterrows()))
     console.print(table)
-    for note in sorted({note for notes in rows["notes"] for note in notes.split("; ") if note}):
+    for note in sorted({note for notes in rows["notes"] for note in notes.split(NOTE_SEPARATOR) if note}):
         console.print(f"note: {note}", highlight=False)
     budget = rows["budget"].iloc[0] if len(rows) else ""
     console.print(

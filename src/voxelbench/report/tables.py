@@ -21,6 +21,8 @@ from voxelbench.runs import EvalRun, MethodId
 
 Runs = list[EvalRun]
 
+NOTE_SEPARATOR = " | "
+
 
 def write_table(name: str, budget: str | None, allow_missing: bool) -> None:
     """Write a table of one budget.
@@ -67,7 +69,7 @@ def _method_row(name: str, budget: str, method: MethodId, all_runs: list[tuple[C
         present = [value for value in values if not np.isnan(value)]
         row["average"] = float(np.mean(values)) if len(present) == len(values) else float("nan")
         row["n_datasets"] = len(present)
-    row["notes"] = "; ".join([*notes, *_task_notes(table)])
+    row["notes"] = NOTE_SEPARATOR.join([*notes, *_task_notes(table)])
     return row
 
 
