@@ -5,6 +5,7 @@ Snakemake's own process imports this module: no torch here.
 
 import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal
 
 import yaml
@@ -113,8 +114,17 @@ def recipe(dataset: str, task: TaskCard, budget: str) -> Recipe:
     path = paths.recipes() / f"{task.kind}.yaml"
     file = parse(RecipeFile, read_yaml(path), str(path))
     override = read_budget(budget).recipes.get(task.kind, RecipeFile())
+    _check_datasets(file, path)
+    _check_datasets(override, paths.budgets() / f"{budget}.yaml")
     merged = merge(file.settings, *_of_task(file, dataset, task), override.settings, *_of_task(override, dataset, task))
     return parse(RECIPES[task.kind], merged, f"{path} with budget {budget}, {dataset}")
+
+
+def _check_datasets(file: RecipeFile, path: Path) -> None:
+    known = registry.names("datasets")
+    for name in file.datasets:
+        if name.split(".")[0] not in known:
+            raise ConfigError(f"{path}: key 'datasets.{name}' names no dataset.{nearest(name, known)}")
 
 
 def _of_task(file: RecipeFile, dataset: str, task: TaskCard) -> Iterator[Settings | None]:

@@ -90,6 +90,15 @@ def test_an_unknown_setting_of_a_method_is_named_without_importing_it(checkout, 
     assert sentence.startswith(f"{file} with budget demo: unknown key 'temprature_token'. ")
 
 
+def test_a_recipe_for_a_dataset_that_does_not_exist_is_named(checkout):
+    file = checkout / "config" / "recipes" / "segmentation.yaml"
+    edit(file, lambda c: c["datasets"].update(btvc={"steps": 3}))
+    task = config.task_card("btcv", "segmentation")
+    assert refused(lambda: resolve.recipe("btcv", task, "demo")) == (
+        f"{file}: key 'datasets.btvc' names no dataset. Did you mean 'btcv'?"
+    )
+
+
 def test_an_unknown_key_of_a_recipe_names_file_budget_and_dataset(checkout):
     file = checkout / "config" / "recipes" / "segmentation.yaml"
     edit(file, lambda c: c["settings"].update(overlapp=0.5))

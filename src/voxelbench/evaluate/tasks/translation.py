@@ -31,11 +31,17 @@ class Translation(Task):
 
     def views(self, case: Case, rng: np.random.RandomState) -> Views:
         """Draw the input contrast and a crop."""
-        source = rng.randint(len(self.task.inputs))
+        source = self.task.inputs[rng.randint(len(self.task.inputs))]
         start = random_start(case.shape, self.recipe.crop, rng)
-        volumes = cut(read_scaled(case, self.task.inputs, self.recipe.intensity), start, self.recipe.crop)
-        brain = cut(_brain(case, self.task.inputs[source])[None], start, self.recipe.crop)
-        image, target, mask = flip([volumes[source : source + 1], volumes, brain], self.recipe.flip_probability, rng)
+        image, target, brain = (
+            cut(volume, start, self.recipe.crop)
+            for volume in (
+                read_scaled(case, [source], self.recipe.intensity),
+                read_scaled(case, self.task.target, self.recipe.intensity),
+                _brain(case, source)[None],
+            )
+        )
+        image, target, mask = flip([image, target, brain], self.recipe.flip_probability, rng)
         return {"image": image, "target": target, "mask": mask}
 
     def losses(self, network: nn.Module, batch: Batch) -> Losses:
@@ -53,18 +59,17 @@ class Translation(Task):
 
     def score(self, prediction: dict[str, np.ndarray], case: Case) -> list[Row]:
         """Return image quality of each cross pair, and that of the input taken for the target (`*_identity`)."""
-        contrasts = read_scaled(case, self.task.inputs, self.recipe.intensity)
+        images = read_scaled(case, self.task.inputs, self.recipe.intensity)
+        targets = read_scaled(case, self.task.target, self.recipe.intensity)
         rows = []
-        for source, image in zip(self.task.inputs, contrasts, strict=True):
+        for source, image in zip(self.task.inputs, images, strict=True):
             brain = _brain(case, source)
-            for index, name in enumerate(self.task.target):
+            for name, target, predicted in zip(self.task.target, targets, prediction[source], strict=True):
                 if name == source:
                     continue
-                target = contrasts[index]
                 data_range = float(target[brain].max() - target[brain].min())
-                predicted = quality(prediction[source][index], target, brain, data_range)
-                identity = quality(image, target, brain, data_range)
-                named = {**predicted, **{f"{key}_identity": value for key, value in identity.items()}}
+                translated, identity = (quality(each, target, brain, data_range) for each in (predicted, image))
+                named = {**translated, **{f"{key}_identity": value for key, value in identity.items()}}
                 rows += [
                     self.row(case, f"{source}>{name}", key, value, int(brain.sum())) for key, value in named.items()
                 ]
