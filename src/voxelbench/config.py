@@ -130,8 +130,11 @@ def _check_columns(config: Config, path: Path) -> None:
 
 
 def _check_corpora(config: Config, path: Path) -> None:
-    for corpus in config.corpus_for.values():
-        _known("corpus", corpus, config.corpora, path)
+    for name in config.corpus_for.values():
+        _known("corpus", name, config.corpora, path)
+    for name, corpus in config.corpora.items():
+        if not corpus.members:
+            raise ConfigError(f"{path}: corpus '{name}' is empty; name at least one dataset and channel in `members`.")
     for member in (member for corpus in config.corpora.values() for member in corpus.members):
         card = registry.dataset_card(member.dataset)
         _known(f"channel of {card.name}", member.channel, card.channels, path)

@@ -62,6 +62,10 @@ def first_column(content):
         (lambda c: first_column(c).update(corpus="ctt"), "{config}: there is no corpus 'ctt'. Did you mean 'ct'?"),
         (lambda c: c["corpus_for"].update(CT="ctt"), "{config}: there is no corpus 'ctt'. Did you mean 'ct'?"),
         (
+            lambda c: c["corpora"]["ct"].update(members=[]),
+            "{config}: corpus 'ct' is empty; name at least one dataset and channel in `members`.",
+        ),
+        (
             lambda c: c["corpora"]["ct"]["members"][0].update(channel="cct"),
             "{config}: there is no channel of btcv 'cct'. Did you mean 'ct'?",
         ),

@@ -14,7 +14,6 @@ from voxelbench.data.case import Case, read_cases
 from voxelbench.data.splits import select
 from voxelbench.encoders.backbone import Backbone
 from voxelbench.encoders.build import build
-from voxelbench.errors import DataError
 from voxelbench.expand import pretrain_manifests
 from voxelbench.method import BEFORE_TRAINING, Method, Views, seed_torch
 from voxelbench.provenance import RunRecord
@@ -81,15 +80,13 @@ def pretrain(run: PretrainRun) -> None:
 
 
 def corpus_cases(spec: PretrainSpec, manifests: dict[str, Path]) -> list[Case]:
-    """Return the cases of a corpus, each with the one channel that it names. Raises DataError if there is none."""
+    """Return the cases of a corpus, each with the one channel that it names."""
     cases = []
     for member in spec.members:
         card = registry.dataset_card(member.dataset)
         split = member.split or card.tasks[0].split
         chosen = select(read_cases(manifests[member.dataset]), card, split, 0, member.part)
         cases += [case.narrowed((member.channel,)) for case in chosen]
-    if not cases:
-        raise DataError(f"corpus '{spec.corpus}' names no dataset; add members to it in {paths.config_file()}.")
     return cases
 
 
