@@ -12,7 +12,7 @@ from voxelbench.data.prepare import prepare_cases
 _N_LABELLED = 131
 _UNLABELLED = ("liver_132",)
 _NOISE_HU = 15.0
-_SHIFT_SD_MM = (12.0, 12.0, 20.0)
+_SHIFT_SD_MM = (25.0, 20.0, 35.0)
 
 
 def download(raw: Path, card: DatasetCard) -> None:
