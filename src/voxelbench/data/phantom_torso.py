@@ -91,7 +91,7 @@ def draw_abdomen(
     rng: np.random.RandomState,
     phase_sd_hu: float = 6.0,
     spleen_scale: float = 1.0,
-    shift_sd_mm: ArrayLike = (8.0, 8.0, 12.0),
+    shift_sd_mm: ArrayLike = (18.0, 15.0, 26.0),
 ) -> Torso:
     """Draw the upper abdomen: the 13 organs of BTCV by name, and body wall, bones, bowel and lung bases about them.
 
