@@ -27,3 +27,15 @@ def check_conda(wants_conda: bool) -> None:
             f"--use-conda needs conda {needed} or later, and {executable} calls itself '{said}': "
             f"`conda update conda`, or {_REMEDY}"
         )
+
+
+def check_gpu(budget: str, needs_gpu: bool, runs_locally: bool, has_total: bool) -> None:
+    """Check that a local run on GPUs says how many there are. Raises ConfigError, one sentence.
+
+    Without a total Snakemake would start as many GPU jobs as there are cores, all on one GPU.
+    """
+    if needs_gpu and runs_locally and not has_total:
+        raise ConfigError(
+            f"budget {budget} runs on GPUs and Snakemake was not told how many there are: "
+            "add `--resources gpu=1`, or more."
+        )

@@ -3,7 +3,7 @@ import os
 import pytest
 
 from voxelbench.errors import ConfigError
-from voxelbench.preflight import check_conda
+from voxelbench.preflight import check_conda, check_gpu
 
 
 @pytest.fixture
@@ -49,4 +49,17 @@ def test_an_old_conda_is_one_sentence_with_the_remedy(put_conda, tmp_path, versi
     assert str(caught.value) == (
         f"--use-conda needs conda 24.7.1 or later, and {tmp_path}{os.sep}conda calls itself '{version}': "
         "`conda update conda`, or install Miniforge, or drop --use-conda to run in the current environment."
+    )
+
+
+@pytest.mark.parametrize("fits", [{"needs_gpu": False}, {"runs_locally": False}, {"has_total": True}])
+def test_a_run_that_cannot_crowd_a_gpu_passes(fits):
+    check_gpu(**{"budget": "full", "needs_gpu": True, "runs_locally": True, "has_total": False} | fits)
+
+
+def test_a_local_run_on_gpus_has_to_say_how_many_there_are():
+    with pytest.raises(ConfigError) as caught:
+        check_gpu("full", needs_gpu=True, runs_locally=True, has_total=False)
+    assert str(caught.value) == (
+        "budget full runs on GPUs and Snakemake was not told how many there are: add `--resources gpu=1`, or more."
     )

@@ -16,10 +16,12 @@ try:
     preflight.check_conda(any(method.name == "CONDA" for method in workflow.deployment_settings.deployment_method))
     CONFIG = read_config()
     BUDGET = read_budget(config.get("budget", CONFIG.budget))
+    GPU = int(BUDGET.device == "cuda")
+    # A cluster's own scheduler counts its GPUs; only a local run is started with a number of cores.
+    runs_locally = workflow.is_main_process and workflow.resource_settings.cores is not None
+    preflight.check_gpu(BUDGET.name, bool(GPU), runs_locally, "gpu" in workflow.global_resources)
 except VoxelbenchError as error:
     raise WorkflowError(str(error)) from None
-
-GPU = int(BUDGET.device == "cuda")
 
 
 wildcard_constraints:
