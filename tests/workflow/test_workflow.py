@@ -134,6 +134,21 @@ def test_another_budgets_table_is_not_replaced(checkout):
     assert jobs(asked)["publish"] == 1
 
 
+def test_the_full_budget_counts_gpus_and_leaves_gated_cells_out(tmp_path):
+    """Nothing was downloaded: what can run is scratch on the open datasets."""
+    for name in ("config", "methods", "datasets", "src", "workflow", "profiles", "Snakefile"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    full = ("-n", "results/table1.csv", "--cores", "2", "--config", "budget=full")
+    refused = snakemake(tmp_path, *full)
+    assert refused.returncode != 0
+    assert "budget full runs on GPUs and Snakemake was not told how many there are" in refused.stderr + refused.stdout
+    planned = jobs(snakemake(tmp_path, *full, "--resources", "gpu=1"))
+    datasets = [column.dataset for column in read_config().tables["table1"].columns]
+    n_open = sum(registry.dataset_card(name).access.kind == "open" for name in datasets)
+    assert (planned["evaluate"], planned["download"]) == (n_open, n_open)
+    assert "phantom" not in planned and "pretrain" not in planned
+
+
 def test_without_conda_use_conda_says_so(checkout, tmp_path):
     """Nothing but Snakemake's own folder, without conda, and the shell's are on PATH."""
     tools = tmp_path / "tools"
