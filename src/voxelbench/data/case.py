@@ -57,8 +57,9 @@ class Case:
         return self.channels.index(channel)
 
 
-def read_cases(manifest: Path) -> list[Case]:
+def read_cases(manifest: Path | str) -> list[Case]:
     """Read a manifest back into cases, in its order. Raises DataError if it is missing or damaged."""
+    manifest = Path(manifest)
     return [
         Case(
             case_id=row.case_id,
