@@ -92,5 +92,8 @@ def slide(network: nn.Module, volume: np.ndarray, recipe: DenseRecipe, device: t
     """Predict (C_out, X, Y, Z) for a whole volume (C, X, Y, Z) by a sliding window of the recipe's crop."""
     with torch.inference_mode():
         batch = torch.from_numpy(volume)[None].to(device)
-        output = sliding_window_inference(batch, recipe.crop, 2, network, recipe.overlap, recipe.blend)
+        # A volume shorter than the crop is continued by its edge, as crops are in training.
+        output = sliding_window_inference(
+            batch, recipe.crop, 2, network, recipe.overlap, recipe.blend, padding_mode="replicate"
+        )
     return output[0].float().cpu().numpy()
