@@ -80,7 +80,6 @@ class MethodConfig(Training):
     grid: str | float = "native"
     crop: Triple
     group_size: int = Field(1, gt=0)
-    pairing: Literal["distinct", "with_replacement"] = "distinct"
     snapshots: tuple[float, ...] = ()
 
 

@@ -1,6 +1,5 @@
 from snakemake.exceptions import WorkflowError
 
-from voxelbench import expand as runs_of
 from voxelbench import paths, preflight, registry, resolve
 from voxelbench.config import read_budget, read_config
 from voxelbench.errors import VoxelbenchError
