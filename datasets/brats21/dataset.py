@@ -63,7 +63,7 @@ def phantom(raw: Path, card: DatasetCard) -> None:
 
 
 def _fold_entry(layout: BratsLayout, case_id: str, card: DatasetCard) -> dict[str, object]:
-    split = card.tasks[0].split
+    split = card.default_split
     tested = (part_of(card, split, fold, case_id, case_id, {}) == "test" for fold in range(card.splits[split].n_folds))
     folder = Path(TRAINING) / case_id
     return {

@@ -100,7 +100,7 @@ def _write_lists(raw: Path, card: DatasetCard, rows: list[tuple[object, ...]]) -
         chosen: dict[str, list[tuple[object, ...]]] = {"train": [], "valid": []}
         for row in rows:
             patient, scan = row[3], row[4]
-            part = part_of(card, card.tasks[0].split, fold, f"p{patient}-s{scan}", f"p{patient}", {})
+            part = part_of(card, card.default_split, fold, f"p{patient}-s{scan}", f"p{patient}", {})
             chosen["valid" if part == "test" else "train"].append(row)
         for name, listed in chosen.items():
             with (raw / f"CC_CCII_fold{fold}_{name}.csv").open("w", newline="", encoding="utf-8") as file:

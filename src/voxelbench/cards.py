@@ -152,6 +152,11 @@ class DatasetCard(Strict):
                 raise ValueError(f"task {task.name} names split '{task.split}'; splits are {sorted(self.splits)}")
         return self
 
+    @property
+    def default_split(self) -> str:
+        """The split of the benchmark's task, which comes first."""
+        return self.tasks[0].split
+
     def task(self, name: str) -> TaskCard:
         """Return the task called `name`. Raises KeyError if the card has none."""
         return {task.name: task for task in self.tasks}[name]

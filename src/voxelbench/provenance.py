@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from voxelbench import __version__, paths
+from voxelbench.atomic import write_text
 from voxelbench.resolve import spec_sha256, spec_yaml
 from voxelbench.validation import Strict
 
@@ -28,14 +29,6 @@ _PACKAGES = (
     "pandas",
     "snakemake",
 )
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
 
 
 class RunRecord:

@@ -6,6 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from voxelbench.atomic import written_whole
 from voxelbench.errors import DataError
 
 Box = tuple[slice, slice, slice]
@@ -20,15 +21,12 @@ def write_volume(path: Path, volume: np.ndarray) -> None:
     Raises DataError if the disk is full.
     """
     chunks = tuple(1 for _ in volume.shape[:-3]) + tuple(min(_CHUNK, length) for length in volume.shape[-3:])
-    partial = path.with_name(path.name + ".partial")
     try:
-        with h5py.File(partial, "w", track_order=False) as file:
+        with written_whole(path) as partial, h5py.File(partial, "w", track_order=False) as file:
             file.create_dataset(
                 _DATASET, data=volume, chunks=chunks, compression="gzip", compression_opts=1, shuffle=True
             )
-        partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         if error.errno != errno.ENOSPC and "No space left" not in str(error):
             raise
         raise DataError(

@@ -4,6 +4,7 @@ import csv
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from voxelbench.atomic import written_whole
 from voxelbench.errors import DataError
 
 SEPARATOR = ";"
@@ -69,14 +70,12 @@ def _parse(values: dict[str, str]) -> Row:
 def write_manifest(path: Path, rows: list[Row]) -> None:
     """Write the rows sorted by case id, whole or not at all."""
     names = [item.name for item in fields(Row)]
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", newline="", encoding="utf-8") as file:
+    with written_whole(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(names)
         writer.writerows(
             [_format(getattr(row, name)) for name in names] for row in sorted(rows, key=lambda row: row.case_id)
         )
-    partial.replace(path)
 
 
 def read_manifest(path: Path) -> list[Row]:

@@ -4,8 +4,8 @@ import shutil
 from pathlib import Path
 
 from voxelbench import registry
+from voxelbench.atomic import write_text
 from voxelbench.errors import AccessRequired, ConfigError
-from voxelbench.provenance import write_text
 
 MARK = "SOURCE.txt"
 """Written last into a native folder: says where the data came from. Where it exists, the folder is complete."""

@@ -101,7 +101,7 @@ def draw_ids(card: DatasetCard, candidates: Iterable[tuple[str, str]]) -> list[t
     wanted = {"train": card.twin.train, "val": card.twin.val, "test": card.twin.test}
     chosen = []
     for case_id, patient_id in candidates:
-        part = part_of(card, card.tasks[0].split, 0, case_id, patient_id, listed)
+        part = part_of(card, card.default_split, 0, case_id, patient_id, listed)
         if part is not None and wanted[part] > 0:
             wanted[part] -= 1
             chosen.append((case_id, patient_id))
@@ -120,7 +120,7 @@ def deal_classes(card: DatasetCard, drawn: Iterable[tuple[str, str]], n_classes:
     dealt: Counter[Part | None] = Counter()
     classes = []
     for case_id, patient_id in drawn:
-        part = part_of(card, card.tasks[0].split, 0, case_id, patient_id, listed)
+        part = part_of(card, card.default_split, 0, case_id, patient_id, listed)
         turn, place = divmod(dealt[part], n_classes)
         classes.append(place if turn % 2 == 0 else n_classes - 1 - place)
         dealt[part] += 1

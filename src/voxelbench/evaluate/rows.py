@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from voxelbench.atomic import write_text
 from voxelbench.errors import DataError
-from voxelbench.provenance import write_text
 
 COLUMNS = ("case_id", "patient_id", "class", "metric", "value", "n_voxels", "space")
 

@@ -9,6 +9,7 @@ import numpy as np
 from safetensors.torch import save
 
 from voxelbench import paths, registry
+from voxelbench.atomic import written_whole
 from voxelbench.config import read_budget
 from voxelbench.data.case import Case, read_cases
 from voxelbench.data.splits import select
@@ -84,7 +85,7 @@ def corpus_cases(spec: PretrainSpec, manifests: dict[str, Path]) -> list[Case]:
     cases = []
     for member in spec.members:
         card = registry.dataset_card(member.dataset)
-        split = member.split or card.tasks[0].split
+        split = member.split or card.default_split
         chosen = select(read_cases(manifests[member.dataset]), card, split, 0, member.part)
         cases += [case.narrowed((member.channel,)) for case in chosen]
     return cases
@@ -97,9 +98,6 @@ def publish(backbone: Backbone, encoder: EncoderPreset, path: Path) -> None:
         for name, part in backbone.parts().items()
         for key, tensor in part.state_dict().items()
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(
-        save(tensors, metadata={"encoder": json.dumps(encoder.model_dump(mode="json"), sort_keys=True)})
-    )
-    partial.replace(path)
+    metadata = {"encoder": json.dumps(encoder.model_dump(mode="json"), sort_keys=True)}
+    with written_whole(path) as partial:
+        partial.write_bytes(save(tensors, metadata=metadata))

@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 
 from voxelbench import paths, registry
+from voxelbench.atomic import write_text
 from voxelbench.config import Member, read_config, task_card
 from voxelbench.evaluate.rows import read_rows
 from voxelbench.expand import gate, table_runs
-from voxelbench.provenance import write_text
 from voxelbench.report.statistics import mean_interval
 from voxelbench.report.summary import case_values, run_metrics
 from voxelbench.resolve import eval_spec, spec_sha256
@@ -109,7 +109,7 @@ def _identity(run: EvalRun) -> dict[str, object]:
 
 def _contamination(dataset: str, split: str, members: tuple[Member, ...]) -> str:
     """Say what pretraining saw of this dataset: nothing, its training part, or (in another split) test images too."""
-    default = registry.dataset_card(dataset).tasks[0].split
+    default = registry.dataset_card(dataset).default_split
     shared = [member for member in members if member.dataset == dataset]
     if any((member.split or default) != split for member in shared):
         return "test images"

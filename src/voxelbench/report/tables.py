@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 
 from voxelbench import paths
+from voxelbench.atomic import write_text
 from voxelbench.config import Column, Table, read_config, table_config, task_card
 from voxelbench.errors import DataError
 from voxelbench.evaluate.rows import read_rows
 from voxelbench.expand import table_runs
-from voxelbench.provenance import write_text
 from voxelbench.report.replace import check_replace
 from voxelbench.report.scores import TRACK, status, write_scores
 from voxelbench.report.statistics import mean_interval

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from voxelbench.atomic import written_whole
+
 logger = logging.getLogger(__name__)
 
 
@@ -26,9 +28,8 @@ def save(
         "optimiser": optimiser.state_dict(),
         "log": log,
     }
-    partial = path.with_name(path.name + ".partial")
-    torch.save(state, partial)
-    partial.replace(path)
+    with written_whole(path) as partial:
+        torch.save(state, partial)
 
 
 def resume(

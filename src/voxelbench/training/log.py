@@ -4,7 +4,7 @@ import csv
 import io
 from pathlib import Path
 
-from voxelbench.provenance import write_text
+from voxelbench.atomic import write_text
 from voxelbench.training.loop import Log
 
 

@@ -6,6 +6,7 @@ from torch import nn
 
 from voxelbench.data.case import Case
 from voxelbench.data.crops import cut, random_start
+from voxelbench.data.intensity import scale
 from voxelbench.data.loading import read_scaled
 from voxelbench.evaluate.image_quality import quality
 from voxelbench.evaluate.rows import Row
@@ -33,14 +34,13 @@ class Translation(Task):
         """Draw the input contrast and a crop."""
         source = self.task.inputs[rng.randint(len(self.task.inputs))]
         start = random_start(case.shape, self.recipe.crop, rng)
-        image, target, brain = (
-            cut(volume, start, self.recipe.crop)
-            for volume in (
-                read_scaled(case, [source], self.recipe.intensity),
-                read_scaled(case, self.task.target, self.recipe.intensity),
-                _brain(case, source)[None],
-            )
+        volume = case.read([source])
+        whole = (
+            scale(volume, self.recipe.intensity),
+            read_scaled(case, self.task.target, self.recipe.intensity),
+            volume != 0,
         )
+        image, target, brain = (cut(each, start, self.recipe.crop) for each in whole)
         image, target, mask = flip([image, target, brain], self.recipe.flip_probability, rng)
         return {"image": image, "target": target, "mask": mask}
 
