@@ -1,13 +1,34 @@
-"""Arrays that the released code of a method put out, to be matched."""
+"""Arrays that the released code of a method put out, to be matched; and the record of how well they are.
+
+`pytest tests/golden --certificates` writes that record into the README of each method.
+"""
 
 import os
+import re
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 Arrays = dict[str, np.ndarray]
+
+CHECKOUT = Path(__file__).parents[2]
+MARKS = re.compile(r"(<!-- certificate: .*? -->\n).*?(<!-- end of certificate -->)", re.DOTALL)
+
+
+class Claim(NamedTuple):
+    """What was compared with an array, and how far the two may differ."""
+
+    array: str
+    formula: str
+    tolerance: float
+
+
+ERRORS: dict[str, dict[Claim, float]] = defaultdict(dict)
+"""Largest error of each claim of this session, by method."""
 
 
 @pytest.fixture
@@ -20,3 +41,57 @@ def golden() -> Callable[[str], Arrays]:
             return dict(arrays)
 
     return load
+
+
+@pytest.fixture
+def certify() -> Callable[..., None]:
+    """Assert that `ours` equals what `array`.npz holds to `atol`, and note the largest error for the certificate."""
+
+    def compare(array: str, formula: str, ours: object, theirs: object, *, atol: float) -> None:
+        ours, theirs = _numbers(ours), _numbers(theirs)
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=atol, err_msg=f"{array}: {formula}")
+        error = float(np.abs(ours - theirs).max()) if ours.size else 0.0
+        errors = ERRORS["voco" if array == "swin_merging" else array.split("_")[0]]
+        claim = Claim(array, formula, atol)
+        errors[claim] = max(errors.get(claim, 0.0), error)
+
+    return compare
+
+
+def _numbers(values: object) -> np.ndarray:
+    detached = values.detach() if hasattr(values, "detach") else values
+    return np.asarray(detached, dtype=np.float64)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--certificates", action="store_true", help="write what was matched into methods/*/README.md")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Write the certificates of a session that passed; with several processes no one of them saw all errors."""
+    if not session.config.getoption("--certificates"):
+        return
+    if exitstatus or session.config.getoption("numprocesses", None):
+        raise pytest.UsageError("certificates are written by a session that passes, in one process")
+    for method, errors in ERRORS.items():
+        readme = CHECKOUT / "methods" / method / "README.md"
+        text, count = MARKS.subn(lambda marks: marks[1] + _table(errors) + marks[2], readme.read_text("utf-8"))  # noqa: B023
+        if count != 1:
+            raise pytest.UsageError(f"{readme} has {count} places for a certificate, expected one")
+        readme.write_text(text, encoding="utf-8")
+
+
+def _table(errors: dict[Claim, float]) -> str:
+    rows = [
+        f"| `{claim.array}` | {claim.formula} | {_rounded_up(error)} | {claim.tolerance:.0e} |\n"
+        for claim, error in sorted(errors.items())
+    ]
+    return "| array | formula | largest error | tolerance |\n|---|---|---|---|\n" + "".join(rows)
+
+
+def _rounded_up(error: float) -> str:
+    """One digit is all that another machine will reproduce."""
+    if error == 0:
+        return "0"
+    unit = 10.0 ** np.floor(np.log10(error))
+    return f"{np.ceil(error / unit) * unit:.0e}"

@@ -1,5 +1,7 @@
 """Backbone: the published artefact, by named parts. What a method pretrained is what a task finds."""
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 PARTS = ("trunk", "skips", "decoder")
@@ -18,10 +20,21 @@ class Encoder(nn.Module):
 
 
 class Backbone(nn.Module):
-    """Trunk (the encoder), skips (between encoder and decoder) and decoder; parts that were not built are None."""
+    """Trunk (the encoder), skips (between encoder and decoder) and decoder; parts that were not built are None.
 
-    def __init__(self, trunk: Encoder, skips: nn.Module | None = None, decoder: nn.Module | None = None) -> None:
+    `rebuild` draws another backbone of the same preset and parts, with weights of its own.
+    """
+
+    def __init__(
+        self,
+        trunk: Encoder,
+        skips: nn.Module | None = None,
+        decoder: nn.Module | None = None,
+        *,
+        rebuild: Callable[[], "Backbone"],
+    ) -> None:
         super().__init__()
+        self.rebuild = rebuild
         self.trunk = trunk
         self.skips = skips
         self.decoder = decoder

@@ -1,6 +1,7 @@
 """The one place that builds networks: from a preset and a number of input channels, part by part."""
 
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -19,6 +20,7 @@ def build(preset: EncoderPreset, in_channels: int, parts: Collection[str]) -> Ba
         trunk=SwinTrunk(preset, in_channels),
         skips=SwinSkips(preset, in_channels) if "skips" in parts else None,
         decoder=SwinDecoder(preset) if "decoder" in parts else None,
+        rebuild=partial(build, preset, in_channels, parts),
     )
 
 
