@@ -25,9 +25,9 @@ from voxelbench.data.cache import write_volume
 from voxelbench.data.case import Case
 from voxelbench.encoders.backbone import Backbone
 from voxelbench.encoders.build import build, load_pretrained
+from voxelbench.encoders.publish import publish
 from voxelbench.errors import VoxelbenchError
 from voxelbench.method import Batch, Losses, Method, MethodConfig, Progress, Views, seed_torch, step_rng
-from voxelbench.pretrain.run import publish
 from voxelbench.resolve import method_config
 from voxelbench.runs import MethodId
 from voxelbench.settings import EncoderPreset

@@ -7,9 +7,9 @@ from safetensors.torch import load_file, save_file
 
 from voxelbench.config import read_encoder
 from voxelbench.encoders.build import build, load_pretrained
+from voxelbench.encoders.publish import publish
 from voxelbench.errors import TrainingError
 from voxelbench.evaluate.networks import DenseNetwork, PooledNetwork
-from voxelbench.pretrain.run import publish
 
 PARTS = frozenset({"trunk", "skips", "decoder"})
 

@@ -1,26 +1,23 @@
 """One pretraining run, from its spec to `backbone.safetensors`."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors.torch import save
 
 from voxelbench import paths, registry
-from voxelbench.atomic import written_whole
 from voxelbench.config import read_budget
 from voxelbench.data.case import Case, read_cases
 from voxelbench.data.splits import select
-from voxelbench.encoders.backbone import Backbone
 from voxelbench.encoders.build import build
+from voxelbench.encoders.publish import publish
 from voxelbench.expand import pretrain_manifests
 from voxelbench.method import BEFORE_TRAINING, Method, Views, seed_torch
 from voxelbench.provenance import RunRecord
 from voxelbench.resolve import PretrainSpec, method_config, pretrain_spec, spec_sha256
 from voxelbench.runs import PretrainRun
-from voxelbench.settings import EncoderPreset, MethodConfig
+from voxelbench.settings import MethodConfig
 from voxelbench.training.device import prepare_device
 from voxelbench.training.log import write_log
 from voxelbench.training.loop import train
@@ -89,15 +86,3 @@ def corpus_cases(spec: PretrainSpec, manifests: dict[str, Path]) -> list[Case]:
         chosen = select(read_cases(manifests[member.dataset]), card, split, 0, member.part)
         cases += [case.narrowed((member.channel,)) for case in chosen]
     return cases
-
-
-def publish(backbone: Backbone, encoder: EncoderPreset, path: Path) -> None:
-    """Write the parts of a backbone with the preset that builds them, whole or not at all."""
-    tensors = {
-        f"{name}.{key}": tensor.detach().cpu().contiguous()
-        for name, part in backbone.parts().items()
-        for key, tensor in part.state_dict().items()
-    }
-    metadata = {"encoder": json.dumps(encoder.model_dump(mode="json"), sort_keys=True)}
-    with written_whole(path) as partial:
-        partial.write_bytes(save(tensors, metadata=metadata))
