@@ -1,12 +1,12 @@
 """The volume that one sample of S2DC is drawn from: a random box of the foreground, at the scan's own spacing."""
 
 import numpy as np
-import torch
-from torch.nn import functional
 
 from voxelbench.data.case import Case
-from voxelbench.data.crops import random_start
+from voxelbench.data.crops import cut, random_start
+from voxelbench.data.foreground import bounding_box
 from voxelbench.data.intensity import scale
+from voxelbench.nn.resize import resize
 from voxelbench.settings import IntensityRule, Triple
 
 
@@ -16,19 +16,8 @@ def draw_volume(case: Case, rule: IntensityRule, crop: Triple, rng: np.random.Ra
     An axis that is too short is stretched, as released.
     """
     volume = scale(case.read()[:1], [rule])
-    floor = 0.0 if rule.kind == "window" else volume.min()
-    volume = volume[(slice(None), *_bounding_box(volume[0] > floor))]
+    foreground = volume[0] > (0.0 if rule.kind == "window" else volume.min())
+    if foreground.any():
+        volume = volume[(slice(None), *bounding_box(foreground))]
     size = np.minimum(volume.shape[1:], crop)
-    start = random_start(volume.shape[1:], size, rng)
-    drawn = volume[(slice(None), *(slice(a, a + n) for a, n in zip(start, size, strict=True)))]
-    if drawn.shape[1:] == crop:
-        return np.ascontiguousarray(drawn)
-    stretched = functional.interpolate(torch.from_numpy(drawn)[None], crop, mode="trilinear", align_corners=True)
-    return stretched[0].numpy()
-
-
-def _bounding_box(foreground: np.ndarray) -> tuple[slice, ...]:
-    """Return the smallest box around the foreground; everything if there is none."""
-    if not foreground.any():
-        return (slice(None),) * 3
-    return tuple(slice(where.min(), where.max() + 1) for where in foreground.nonzero())
+    return resize(cut(volume, random_start(volume.shape[1:], size, rng), size), crop)
