@@ -3,7 +3,7 @@
     config/config.yaml           what to run
     config/budgets/B.yaml        how long, on which data, with which encoder
     config/encoders/E.yaml       a network, whole
-    config/recipes/K.yaml        how a task of kind K is finetuned
+    config/recipes/K.yaml        how a task of kind K is finetuned, or probed
     methods/M/config.yaml        a pretext method's numbers
     datasets/D/card.yaml         facts
 
@@ -18,14 +18,25 @@ from typing import Any, Literal
 from pydantic import Field
 
 from voxelbench import paths, registry
-from voxelbench.cards import TaskCard, TaskKind
+from voxelbench.cards import TaskCard
 from voxelbench.errors import ConfigError, nearest
-from voxelbench.runs import MethodId
+from voxelbench.recipes import RecipeName
+from voxelbench.runs import RANDOM, TOKEN_PROBE, MethodId, Protocol
 from voxelbench.settings import EncoderPreset
 from voxelbench.validation import Strict, parse, read_yaml
 
 Settings = dict[str, Any]
-"""Keys of a `Training`, not yet merged and validated."""
+"""Keys of a `Training` or a `Recipe`, not yet merged and validated."""
+
+
+def merge(base: Settings, *overrides: Settings | None) -> Settings:
+    """Return `base` with the overrides laid on: mappings key by key, everything else replaced."""
+    merged = dict(base)
+    for override in overrides:
+        for key, value in (override or {}).items():
+            both_mappings = isinstance(value, dict) and isinstance(merged.get(key), dict)
+            merged[key] = merge(merged[key], value) if both_mappings else value
+    return merged
 
 
 class Member(Strict):
@@ -55,11 +66,14 @@ class Column(Strict):
 
 
 class Table(Strict):
-    """One table: its columns, and its rows where they are not those of the whole config."""
+    """One table: its columns, and its budget, rows and seeds where they are not those of the whole config."""
 
     title: str
     columns: tuple[Column, ...]
+    protocol: Protocol = "finetune"
+    budget: str | None = None
     methods: tuple[str, ...] | None = None
+    seeds: tuple[int, ...] | None = None
     average: bool = False
 
 
@@ -92,9 +106,13 @@ class RecipeFile(Strict):
 
 
 class Budget(Strict):
-    """`config/budgets/<name>.yaml`: overrides for methods and recipes, and what they run on."""
+    """`config/budgets/<name>.yaml`: overrides for methods and recipes, and what they run on.
+
+    What a budget does not say is as in the one that it `extends`.
+    """
 
     name: str
+    extends: str | None = None
     title: str
     data: Literal["real", "phantom"]
     encoder: str
@@ -102,7 +120,7 @@ class Budget(Strict):
     threads: int
     workers: int
     pretrain: Settings
-    recipes: dict[TaskKind, RecipeFile]
+    recipes: dict[RecipeName, RecipeFile]
 
 
 @cache
@@ -113,7 +131,9 @@ def read_config() -> Config:
     _check_methods(config)
     _check_columns(config, path)
     _check_corpora(config, path)
-    read_budget(config.budget)
+    _check_probes(config, path)
+    for budget in {config.budget, *(table.budget or config.budget for table in config.tables.values())}:
+        read_budget(budget)
     return config
 
 
@@ -141,6 +161,13 @@ def _check_corpora(config: Config, path: Path) -> None:
         _known(f"split of {card.name}", member.split, card.splits, path)
 
 
+def _check_probes(config: Config, path: Path) -> None:
+    for name, table in config.tables.items():
+        methods = {str(MethodId.parse(method)) for method in table.methods or config.methods}
+        if table.protocol == TOKEN_PROBE and str(RANDOM) not in methods:
+            raise ConfigError(f"{path}: table '{name}' compares with the random encoder; add {RANDOM} to its methods.")
+
+
 def _known(what: str, name: str | None, known: Collection[str], path: Path) -> None:
     if name is not None and name not in known:
         raise ConfigError(f"{path}: there is no {what} '{name}'.{nearest(name, known)}")
@@ -149,8 +176,23 @@ def _known(what: str, name: str | None, known: Collection[str], path: Path) -> N
 @cache
 def read_budget(name: str) -> Budget:
     """Read `config/budgets/<name>.yaml`. Raises ConfigError for a budget that does not exist."""
-    content = _read_named("budget", paths.budgets(), name)
+    content = merge({}, *(_read_named("budget", paths.budgets(), each) for each in budget_lineage(name)))
     return parse(Budget, {"name": name, **content}, str(paths.budgets() / f"{name}.yaml"))
+
+
+def budget_lineage(name: str) -> tuple[str, ...]:
+    """Return the names of a budget and of those that it extends, the first of them first.
+
+    Raises ConfigError for a budget that does not exist, or that extends itself.
+    """
+    lineage: tuple[str, ...] = (name,)
+    while parent := _read_named("budget", paths.budgets(), lineage[0]).get("extends"):
+        if parent in lineage:
+            raise ConfigError(
+                f"{paths.budgets() / f'{lineage[0]}.yaml'}: extends '{parent}', which extends it; remove one `extends`."
+            )
+        lineage = (parent, *lineage)
+    return lineage
 
 
 @cache
@@ -197,3 +239,8 @@ def table_config(name: str) -> Table:
     if name not in tables:
         raise ConfigError(f"{paths.config_file()} declares no table '{name}'.{nearest(name, tables)}")
     return tables[name]
+
+
+def table_budget(table: str, asked: str | None) -> str:
+    """Return the budget that a table is made with: the one asked for, else its own, else the configured one."""
+    return asked or table_config(table).budget or read_config().budget

@@ -10,25 +10,25 @@ from voxelbench.config import Column, read_budget, read_config, table_config, ta
 from voxelbench.data.grid import grid_name
 from voxelbench.errors import ConfigError
 from voxelbench.resolve import data_kind, method_settings, recipe
-from voxelbench.runs import NO_CORPUS, EvalRun, MethodId, PretrainRun
+from voxelbench.runs import NO_CORPUS, EvalRun, MethodId, PretrainRun, Protocol
 
 
 def table_runs(name: str, budget: str) -> list[tuple[Column, EvalRun]]:
     """Return every run behind a table, column by column, gated or not."""
     config, table = read_config(), table_config(name)
     return [
-        (column, _eval_run(column, MethodId.parse(method), seed, fold, budget))
+        (column, _eval_run(table.protocol, column, MethodId.parse(method), seed, fold, budget))
         for column in table.columns
         for method in table.methods or config.methods
-        for seed in config.seeds
+        for seed in table.seeds or config.seeds
         for fold in column.folds
     ]
 
 
-def _eval_run(column: Column, method: MethodId, seed: int, fold: int, budget: str) -> EvalRun:
+def _eval_run(protocol: Protocol, column: Column, method: MethodId, seed: int, fold: int, budget: str) -> EvalRun:
     corpus = _corpus(column) if registry.method_card(method.name).kind == "pretext" else NO_CORPUS
     pretrain = PretrainRun(budget, corpus, method, read_budget(budget).encoder, seed)
-    return EvalRun(column.dataset, column.task, fold, pretrain)
+    return EvalRun(column.dataset, column.task, fold, pretrain, protocol=protocol)
 
 
 def _corpus(column: Column) -> str:
@@ -75,5 +75,5 @@ def pretrain_manifests(run: PretrainRun) -> dict[str, Path]:
 
 def eval_manifest(run: EvalRun) -> Path:
     """Return the manifest that an evaluation run reads."""
-    grid = recipe(run.dataset, task_card(run.dataset, run.task), run.pretrain.budget).grid
+    grid = recipe(run.dataset, task_card(run.dataset, run.task), run.pretrain.budget, run.protocol).grid
     return paths.manifest(prepared_folder(run.dataset, run.pretrain.budget, grid))

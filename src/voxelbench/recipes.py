@@ -1,23 +1,30 @@
-"""Finetuning recipes: what a task needs to know beyond `Training`. Imports no torch."""
+"""Recipes: what finetuning a task, or a probe of it, needs to know. Imports no torch."""
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from voxelbench.cards import TaskKind
+from voxelbench.runs import TOKEN_PROBE, Protocol
 from voxelbench.settings import IntensityRule, Training, Triple
+from voxelbench.validation import Strict
 
 
-class Recipe(Training):
-    """What every task states. `intensity` has one rule, or one for each input channel."""
+class Recipe(Strict):
+    """What every recipe states. `intensity` has one rule, or one for each input channel."""
 
     grid: Literal["native"] | float
     crop: Triple
     intensity: tuple[IntensityRule, ...]
+
+
+class FinetuneRecipe(Recipe, Training):
+    """What every finetuned task states."""
+
     flip_probability: float = Field(0.0, ge=0, le=1)
 
 
-class DenseRecipe(Recipe):
+class DenseRecipe(FinetuneRecipe):
     """A task with an output for each voxel, predicted by a sliding window."""
 
     overlap: float = Field(ge=0, lt=1)
@@ -35,7 +42,7 @@ class SegmentationRecipe(DenseRecipe):
     class_balance: float = Field(0.0, ge=0, le=1)
 
 
-class ClassificationRecipe(Recipe):
+class ClassificationRecipe(FinetuneRecipe):
     """The whole volume, resized to `crop`; `intensity_jitter` scales and shifts the input by up to that share."""
 
     intensity_jitter: float = Field(0.0, ge=0)
@@ -57,9 +64,38 @@ class TranslationRecipe(DenseRecipe):
     """
 
 
-RECIPES: dict[TaskKind, type[Recipe]] = {
+class TokenProbeRecipe(Recipe):
+    """A linear probe of frozen tokens: the voxels of the encoder's map at `stride`, read crop by crop.
+
+    A token holds an organ that covers at least `min_share` of its volume. An organ that fewer than `min_tokens`
+    training tokens hold, or lack, is left out. `inverse_regularisation` is the C of scikit-learn's LogisticRegression.
+    """
+
+    stride: int = Field(gt=0)
+    min_share: float = Field(gt=0, le=1)
+    min_tokens: int = Field(gt=0)
+    inverse_regularisation: float = Field(gt=0)
+    max_iterations: int = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _holds_whole_tokens(self) -> "TokenProbeRecipe":
+        if any(length % self.stride for length in self.crop):
+            raise ValueError(f"crop {self.crop} does not hold whole tokens; make it a multiple of stride {self.stride}")
+        return self
+
+
+RecipeName = TaskKind | Literal["token_probe"]
+
+
+def recipe_name(kind: TaskKind, protocol: Protocol) -> RecipeName:
+    """Return the recipe that an evaluation follows: one for each kind of task to finetune, one for all probes."""
+    return protocol if protocol == TOKEN_PROBE else kind
+
+
+RECIPES: dict[RecipeName, type[Recipe]] = {
     TaskKind.segmentation: SegmentationRecipe,
     TaskKind.classification: ClassificationRecipe,
     TaskKind.reconstruction: ReconstructionRecipe,
     TaskKind.translation: TranslationRecipe,
+    TOKEN_PROBE: TokenProbeRecipe,
 }

@@ -11,14 +11,16 @@ from typing import Literal
 import yaml
 
 from voxelbench import PROTOCOL, paths, registry
-from voxelbench.cards import DatasetCard, TaskCard
+from voxelbench.cards import DatasetCard, TaskCard, TaskKind
 from voxelbench.config import (
     Budget,
     Corpus,
     Member,
     RecipeFile,
     Settings,
+    budget_lineage,
     check_variant,
+    merge,
     read_budget,
     read_config,
     read_encoder,
@@ -26,8 +28,8 @@ from voxelbench.config import (
     task_card,
 )
 from voxelbench.errors import ConfigError, nearest
-from voxelbench.recipes import RECIPES, Recipe
-from voxelbench.runs import NO_CORPUS, EvalRun, MethodId, PretrainRun
+from voxelbench.recipes import RECIPES, Recipe, recipe_name
+from voxelbench.runs import NO_CORPUS, TOKEN_PROBE, EvalRun, MethodId, PretrainRun, Protocol
 from voxelbench.settings import EncoderPreset, MethodConfig
 from voxelbench.validation import Strict, parse, read_yaml
 
@@ -61,7 +63,7 @@ class EvalSpec(Strict):
     twin_version: int | None
     task: TaskCard
     selection: Literal["last"]
-    finetuning: Literal["finetune"]
+    finetuning: Protocol
     fraction: float
     fold: int
     corpus: str
@@ -75,25 +77,18 @@ class EvalSpec(Strict):
     recipe: Settings
 
 
-def merge(base: Settings, *overrides: Settings | None) -> Settings:
-    """Return `base` with the overrides laid on: mappings key by key, everything else replaced."""
-    merged = dict(base)
-    for override in overrides:
-        for key, value in (override or {}).items():
-            both_mappings = isinstance(value, dict) and isinstance(merged.get(key), dict)
-            merged[key] = merge(merged[key], value) if both_mappings else value
-    return merged
-
-
 def method_settings(method: MethodId, budget: str) -> Settings:
-    """Return a method's merged settings: its numbers < variant < ablation < the budget's < its own for that budget."""
+    """Return a method's merged settings: its numbers < variant < ablation < the budget's < its own for that budget.
+
+    Its own for a budget that this one extends come before its own for this one.
+    """
     check_variant(method)
     file = read_method(method.name)
     overrides = (
         file.variants[method.variant],
         file.ablations[method.ablation] if method.ablation else None,
         read_budget(budget).pretrain,
-        file.budgets.get(budget),
+        *(file.budgets.get(each) for each in budget_lineage(budget)),
     )
     known = file.settings.keys() | MethodConfig.model_fields.keys()
     for key in (key for override in overrides for key in override or {}):
@@ -109,15 +104,21 @@ def method_config(method: MethodId, budget: str) -> MethodConfig:
     return parse(registry.load_method(method.name).Config, method_settings(method, budget), str(path))
 
 
-def recipe(dataset: str, task: TaskCard, budget: str) -> Recipe:
-    """Return the recipe of a task: the kind's < the dataset's < the budget's < the budget's for that dataset."""
-    path = paths.recipes() / f"{task.kind}.yaml"
+def recipe(dataset: str, task: TaskCard, budget: str, protocol: Protocol = "finetune") -> Recipe:
+    """Return the recipe of a task: the file's < the dataset's < the budget's < the budget's for that dataset.
+
+    Raises ConfigError for the probe of a task without labelled voxels.
+    """
+    if protocol == TOKEN_PROBE and task.kind != TaskKind.segmentation:
+        raise ConfigError(f"{dataset}, {task.name}: a token probe needs labelled voxels; name a segmentation task.")
+    name = recipe_name(task.kind, protocol)
+    path = paths.recipes() / f"{name}.yaml"
     file = parse(RecipeFile, read_yaml(path), str(path))
-    override = read_budget(budget).recipes.get(task.kind, RecipeFile())
+    override = read_budget(budget).recipes.get(name, RecipeFile())
     _check_datasets(file, path)
     _check_datasets(override, paths.budgets() / f"{budget}.yaml")
     merged = merge(file.settings, *_of_task(file, dataset, task), override.settings, *_of_task(override, dataset, task))
-    return parse(RECIPES[task.kind], merged, f"{path} with budget {budget}, {dataset}")
+    return parse(RECIPES[name], merged, f"{path} with budget {budget}, {dataset}")
 
 
 def _check_datasets(file: RecipeFile, path: Path) -> None:
@@ -202,7 +203,7 @@ def eval_spec(run: EvalRun) -> EvalSpec:
         seed=run.pretrain.seed,
         device=budget.device,
         threads=budget.threads,
-        recipe=recipe(run.dataset, task, budget.name).model_dump(mode="json"),
+        recipe=recipe(run.dataset, task, budget.name, run.protocol).model_dump(mode="json"),
     )
 
 

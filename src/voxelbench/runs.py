@@ -2,12 +2,18 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from voxelbench import paths, registry
 from voxelbench.errors import ConfigError
 
 NO_CORPUS = "none"
 """The corpus of a run without pretraining."""
+
+Protocol = Literal["finetune", "token_probe"]
+"""How an encoder is evaluated: with all weights trained, or frozen."""
+
+TOKEN_PROBE: Literal["token_probe"] = "token_probe"
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,10 @@ class MethodId:
 
     def __str__(self) -> str:
         return ".".join(part for part in (self.name, self.variant, self.ablation) if part)
+
+
+RANDOM = MethodId("scratch")
+"""The control whose encoder is not pretrained: what a probe compares with."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +67,7 @@ class EvalRun:
     fold: int
     pretrain: PretrainRun
     selection: str = "last"
-    protocol: str = "finetune"
+    protocol: Protocol = "finetune"
     fraction: float = 1.0
 
     def folder(self) -> Path:
