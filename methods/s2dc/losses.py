@@ -41,18 +41,22 @@ def _mean_or_zero(values: Tensor, where: Tensor) -> Tensor:
     return (values * where).sum((1, 2)) / where.sum((1, 2)).clamp(min=1)
 
 
-def structure_weights(similarity: Tensor, dim: int) -> Tensor:
+def structure_weights(similarity: Tensor, dim: int, epsilon: float = 0.0) -> Tensor:
     """Weights of anchors by how far their best match stands out, eq. 4, softmaxed over anchors.
 
-    The ratio is (max - mean) / standard deviation along `dim`, unbiased; the poster says variance. It is not finite
-    where all similarities of an anchor are equal.
+    The ratio is (max - mean) / (standard deviation + epsilon) along `dim`, unbiased; the poster says variance. Without
+    an epsilon it is not finite where all similarities of an anchor are equal.
     """
-    ratio = (similarity.amax(dim) - similarity.mean(dim)) / similarity.std(dim)
+    ratio = (similarity.amax(dim) - similarity.mean(dim)) / (similarity.std(dim) + epsilon)
     return ratio.softmax(1)
 
 
 def patch_to_structure(
-    similarity: Tensor, pairs: Tensor, assignment: Tensor | None = None, with_negatives: bool = True
+    similarity: Tensor,
+    pairs: Tensor,
+    assignment: Tensor | None = None,
+    with_negatives: bool = True,
+    epsilon: float = 0.0,
 ) -> Tensor:
     """L_p2s, eq. 5 and 6: -log of each match, weighted by both of its anchors, summed over a slice.
 
@@ -60,7 +64,8 @@ def patch_to_structure(
     mean -log(1 - (1 + cosine) / 2) over the other pairs, as released. Gradients flow through the weights.
     """
     affinity = (1 + similarity) / 2
-    weights = (structure_weights(affinity, 1)[:, None, :] + structure_weights(affinity, 2)[:, :, None]) / 2
+    columns, rows = (structure_weights(affinity, dim, epsilon) for dim in (1, 2))
+    weights = (columns[:, None, :] + rows[:, :, None]) / 2
     affinity = affinity.clamp(_EPSILON, 1 - _EPSILON)
     match = affinity if assignment is None else assignment.clamp(_EPSILON, 1 - _EPSILON)
     loss = -(weights * match.log() * pairs).sum((1, 2))

@@ -16,6 +16,7 @@ from voxelbench.method import Method as PretextMethod
 from voxelbench.nn.ema import follow, teacher_of
 from voxelbench.nn.heads import ProjectionHead
 from voxelbench.nn.queue import FeatureQueue
+from voxelbench.nn.recompute import crop_wise
 
 from . import losses
 from .augmentation import (
@@ -39,7 +40,8 @@ Branch = dict[str, nn.Module] | nn.ModuleDict
 class Config(MethodConfig):
     """Settings of S2DC. The volume is cut to `crop`, then tiled in X and Y into `crop_grid` crops of full depth.
 
-    A token is `token_size` voxels wide: the stride of the trunk's last map.
+    A token is `token_size` voxels wide: the stride of one of the trunk's maps, by default the last. The networks see
+    `crops_per_pass` crops at a time and are run again for their gradients; null means all at once.
     """
 
     crop_grid: tuple[int, int]
@@ -52,7 +54,7 @@ class Config(MethodConfig):
     head_hidden: int = Field(gt=0)
     head_out: int = Field(gt=0)
     assignment: Literal["sinkhorn", "dual_softmax"]
-    assignment_temperature: float = Field(gt=0)
+    assignment_temperature: float = Field(ge=0.05)
     sinkhorn_iterations: int = Field(gt=0)
     sinkhorn_dustbin: float
     p2p_negatives: bool
@@ -61,6 +63,8 @@ class Config(MethodConfig):
     global_temperature: float = Field(gt=0)
     queue_per_image: int = Field(gt=0)
     teacher_momentum: float = Field(ge=0, le=1)
+    p2s_epsilon: float = Field(ge=0)
+    crops_per_pass: int | None = Field(gt=0)
 
     @model_validator(mode="after")
     def _tiles(self) -> "Config":
@@ -106,13 +110,15 @@ class Method(PretextMethod):
 
     def __init__(self, backbone: Backbone, config: Config) -> None:
         super().__init__(backbone, config)
-        width, stride = backbone.trunk.channels[-1], backbone.trunk.strides[-1]
-        if stride != config.token_size:
+        trunk = backbone.trunk
+        if config.token_size not in trunk.strides:
             raise ConfigError(
-                f"s2dc: token_size is {config.token_size}, but the trunk ends at stride {stride}; set that."
+                f"s2dc: token_size is {config.token_size} voxels, but the trunk's maps have the strides "
+                f"{', '.join(map(str, trunk.strides))}; set one of them."
             )
-        self.token_head = ProjectionHead(width, config.head_hidden, config.head_out)
-        self.crop_head = ProjectionHead(width, config.head_hidden, config.head_out)
+        self.token_map = trunk.strides.index(config.token_size)
+        self.token_head = ProjectionHead(trunk.channels[self.token_map], config.head_hidden, config.head_out)
+        self.crop_head = ProjectionHead(trunk.channels[-1], config.head_hidden, config.head_out)
         self.teacher = nn.ModuleDict({name: teacher_of(module) for name, module in self._student().items()})
         self.queue = FeatureQueue(config.queue_per_image * config.batch, config.head_out)
         self._to_enqueue: list[Tensor] = []
@@ -130,15 +136,13 @@ class Method(PretextMethod):
         """Return `p2p`, `p2s` and `global`; only the student's pass over the plain crops takes a gradient."""
         n_images = len(views["volume"])
         plain = tile(views["volume"], self.config.crop_grid)
-        moved, jittered = self._augment(views, plain)
-
-        student, teacher = self._student(), self.teacher
-        features = student["trunk"](plain)[-1]
-        tokens, crops = self._tokens(student, features), self._crops(student, features)
-        with torch.no_grad():
-            moved_tokens = self._tokens(teacher, teacher["trunk"](moved)[-1])
-            jittered_crops = self._crops(teacher, teacher["trunk"](jittered)[-1])
-            plain_crops = self._crops(teacher, teacher["trunk"](plain)[-1])
+        with torch.no_grad():  # the teacher first: its passes leave no activations behind, the student's do
+            moved, jittered = self._augment(views, plain)
+            moved_tokens = self._tokens(self.teacher, self._maps(self.teacher, moved))
+            jittered_crops = self._crops(self.teacher, self._maps(self.teacher, jittered))
+            plain_crops = self._crops(self.teacher, self._maps(self.teacher, plain))
+        maps = self._maps(self._student(), plain)
+        tokens, crops = self._tokens(self._student(), maps), self._crops(self._student(), maps)
 
         draw = progress.rng.choice(self.config.n_crops, n_images, replace=False)
         anchors = torch.from_numpy(draw).to(tokens.device)
@@ -164,14 +168,23 @@ class Method(PretextMethod):
             jittered = resample(plain + _per_crop(views["crop_shift"]), views["crop_affine"].flatten(0, 1))
             return moved + _per_crop(views["volume_shift"]), jittered
 
-    def _tokens(self, branch: Branch, features: Tensor) -> Tensor:
+    def _maps(self, branch: Branch, crops: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the trunk's map that tokens are read from, and its last map."""
+
+        def chosen(crops: Tensor) -> tuple[Tensor, Tensor]:
+            maps = branch["trunk"](crops)
+            return maps[self.token_map], maps[-1]
+
+        return crop_wise(chosen, crops, self.config.crops_per_pass)
+
+    def _tokens(self, branch: Branch, maps: tuple[Tensor, Tensor]) -> Tensor:
         """Describe each token by a unit vector: (B * Z, N, head_out), every slice a matching problem of its own."""
-        described = branch["token_head"](plane_tokens(features, self.config.crop_grid)).float()
+        described = branch["token_head"](plane_tokens(maps[0], self.config.crop_grid)).float()
         return functional.normalize(described, dim=-1).transpose(0, 1)
 
-    def _crops(self, branch: Branch, features: Tensor) -> Tensor:
+    def _crops(self, branch: Branch, maps: tuple[Tensor, Tensor]) -> Tensor:
         """Describe each crop by a vector of any norm: (B, P, head_out)."""
-        described = branch["crop_head"](features.mean((2, 3, 4))).float()
+        described = branch["crop_head"](maps[1].mean((2, 3, 4))).float()
         return described.unflatten(0, (-1, self.config.n_crops))
 
     def _local_losses(self, similarity: Tensor, pairs: Tensor) -> Losses:
@@ -185,7 +198,7 @@ class Method(PretextMethod):
         weighed = assignment if config.p2s_on == "assignment" else None
         return {
             "p2p": losses.patch_to_patch(assignment, pairs, config.p2p_negatives),
-            "p2s": losses.patch_to_structure(similarity, pairs, weighed, config.p2s_negatives),
+            "p2s": losses.patch_to_structure(similarity, pairs, weighed, config.p2s_negatives, config.p2s_epsilon),
         }
 
 

@@ -235,6 +235,15 @@ def test_bounds_of_patch_to_patch(similarity, transport, dual):
 # The method.
 
 
+def test_identical_tokens_are_finite_with_an_epsilon_alone():
+    similarity, pairs = torch.ones(1, 4, 4, requires_grad=True), torch.eye(4, dtype=torch.bool)[None]
+    assert losses.patch_to_structure(similarity, pairs).isnan()
+    mended = losses.patch_to_structure(similarity, pairs, epsilon=1e-6)
+    mended.backward()
+    assert mended.isfinite()
+    assert similarity.grad.isfinite().all()
+
+
 def test_rejects_a_crop_that_does_not_tile():
     with pytest.raises(ConfigError, match=r"crop \(128, 64, 32\) does not tile .* multiple of \(96, 64, 32\)"):
         demo(crop_grid=[3, 2])
@@ -265,6 +274,32 @@ def small_batch(settings, rng):
         "pairs": token_pairs(token_map(affine, settings.ground_truth), settings.crop[:2], settings.token_size),
     }
     return {name: torch.from_numpy(array)[None] for name, array in arrays.items()}
+
+
+def test_rejects_a_token_that_is_no_map_of_the_trunk():
+    with pytest.raises(ConfigError, match="token_size is 64 voxels, .* strides 2, 4, 8, 16, 32"):
+        small_method(demo(token_size=64, crop=[128, 128, 64]))
+
+
+@pytest.mark.parametrize("token_size", [8, 16])
+def test_tokens_come_from_any_map(token_size, rng):
+    settings = demo(token_size=token_size)
+    method, batch = small_method(settings), small_batch(settings, rng)
+    assert batch["pairs"].shape[1] == (128 // token_size) * (64 // token_size)
+    terms = method(batch, Progress(0, 10, 0))
+    assert all(term.isfinite() for term in terms.values())
+
+
+def test_crops_one_by_one_give_the_same_losses_and_gradients(rng):
+    batch, results = small_batch(demo(), rng), []
+    for crops_per_pass in (None, 1):
+        method = small_method(demo(crops_per_pass=crops_per_pass))
+        terms = method(batch, Progress(0, 10, 0))
+        sum(terms.values()).backward()
+        results.append([*terms.values(), *(weight.grad for weight in method.parameters() if weight.requires_grad)])
+    for whole, parts in zip(*results, strict=True):
+        # Single precision; a bias before a batch normalisation has no gradient but rounding.
+        assert (whole - parts).norm() <= 1e-3 * whole.norm() + 1e-4
 
 
 @pytest.mark.parametrize("variant", ["paper", "fixed"])

@@ -1,12 +1,13 @@
 """Less memory for more time: pass crops through a network a few at a time, and once more for their gradients."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-Maps = tuple[Tensor, ...]
+Maps = TypeVar("Maps", bound=tuple[Tensor, ...])
 
 
 def crop_wise(network: Callable[[Tensor], Maps], crops: Tensor, crops_per_pass: int | None) -> Maps:
@@ -19,4 +20,4 @@ def crop_wise(network: Callable[[Tensor], Maps], crops: Tensor, crops_per_pass: 
     if crops_per_pass is None:
         return network(crops)
     parts = [checkpoint(network, part, use_reentrant=False) for part in crops.split(crops_per_pass)]
-    return tuple(torch.cat(maps) for maps in zip(*parts, strict=True))
+    return tuple(torch.cat(maps) for maps in zip(*parts, strict=True))  # type: ignore[return-value]
