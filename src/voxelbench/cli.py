@@ -91,6 +91,20 @@ def _run(folder: Path, work: Callable[[], None]) -> None:
     logger.info("wrote %s", folder)
 
 
+def _import_weights(options: argparse.Namespace) -> None:
+    from voxelbench.config import read_encoder
+    from voxelbench.encoders.upstream import import_weights, layout
+
+    preset = read_encoder(options.encoder or layout(options.method).encoder)
+    import_weights(options.method, options.checkpoint, preset, options.out, options.branch)
+
+
+def _export(options: argparse.Namespace) -> None:
+    from voxelbench.encoders.export import export
+
+    export(options.backbone, options.out)
+
+
 def _scores(options: argparse.Namespace) -> None:
     from voxelbench.report.scores import write_scores
 
@@ -173,6 +187,17 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--corpus", help="what the method was pretrained on (default: nothing)")
     command.add_argument("--fold", type=int, default=0)
     _add_run_options(command)
+
+    command = _add(commands, "import-weights", _import_weights, "turn a released checkpoint into a backbone")
+    command.add_argument("method", help="whose checkpoint it is, e.g. voco")
+    command.add_argument("checkpoint", type=Path)
+    command.add_argument("--out", type=Path, required=True, help="the backbone to write")
+    command.add_argument("--encoder", help="a file of config/encoders (default: the one that the authors trained)")
+    command.add_argument("--branch", choices=("student", "teacher"), default="", help="default: the authors' choice")
+
+    command = _add(commands, "export", _export, "write a backbone as weights of MONAI's SwinUNETR, with a card")
+    command.add_argument("backbone", type=Path)
+    command.add_argument("--out", type=Path, required=True, help="folder for the weights and their card")
 
     for name, function, text in (
         ("scores", _scores, "collect the scores of all runs behind a table"),

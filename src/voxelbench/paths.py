@@ -149,3 +149,8 @@ LOSSES = "losses.csv"
 CASES = "cases.csv"
 LOG = "log.txt"
 CHECKPOINT = "checkpoint.pt"
+
+# Files of an export.
+
+EXPORTED_WEIGHTS = "swin_unetr.safetensors"
+EXPORTED_CARD = "README.md"
