@@ -71,11 +71,11 @@ def _evaluate(options: argparse.Namespace) -> None:
     encoder = options.encoder or read_budget(options.budget).encoder
     corpus = options.corpus or NO_CORPUS
     pretrained = PretrainRun(options.budget, corpus, MethodId.parse(options.method), encoder, options.seed)
-    run = EvalRun(options.dataset, options.task, options.fold, pretrained)
+    run = EvalRun(options.dataset, options.task, options.fold, pretrained, protocol=options.protocol)
 
-    from voxelbench.evaluate.finetune import finetune
+    from voxelbench.evaluate.run import evaluate
 
-    _run(run.folder(), lambda: finetune(run))
+    _run(run.folder(), lambda: evaluate(run))
 
 
 def _run(folder: Path, work: Callable[[], None]) -> None:
@@ -180,12 +180,18 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--corpus", required=True)
     _add_run_options(command)
 
-    command = _add(commands, "evaluate", _evaluate, "finetune and score one task of one dataset")
+    command = _add(commands, "evaluate", _evaluate, "finetune or probe, and score, one task of one dataset")
     command.add_argument("dataset")
     command.add_argument("--task", required=True)
     command.add_argument("--method", required=True, help="name[.variant[.ablation]], e.g. scratch")
     command.add_argument("--corpus", help="what the method was pretrained on (default: nothing)")
     command.add_argument("--fold", type=int, default=0)
+    command.add_argument(
+        "--protocol",
+        choices=("finetune", "token_probe"),
+        default="finetune",
+        help="train all weights (default), or classify the tokens of the frozen encoder",
+    )
     _add_run_options(command)
 
     command = _add(commands, "import-weights", _import_weights, "turn a released checkpoint into a backbone")
@@ -207,7 +213,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = _add(commands, name, function, text)
         command.add_argument("table", help="a table of config/config.yaml, e.g. table1")
-        command.add_argument("--budget", default=None, help="default: the configured one")
+        command.add_argument("--budget", default=None, help="default: the table's own, else the configured one")
         if name == "table":
             command.add_argument(
                 "--allow-missing", action="store_true", help="say why cells are empty instead of failing"

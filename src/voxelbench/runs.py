@@ -57,6 +57,10 @@ class PretrainRun:
             self.budget, corpus=self.corpus, method=self.method, encoder=self.encoder, seed=self.seed
         )
 
+    def weights(self) -> Path | None:
+        """Return the backbone that the run publishes, or None if it stands for no pretraining."""
+        return None if self.corpus == NO_CORPUS else self.folder() / paths.BACKBONE
+
 
 @dataclass(frozen=True)
 class EvalRun:

@@ -8,10 +8,9 @@ import torch
 from voxelbench import paths, registry
 from voxelbench.cards import TaskKind
 from voxelbench.config import read_budget
-from voxelbench.data.case import Case, read_cases
-from voxelbench.data.splits import select
+from voxelbench.data.case import Case
 from voxelbench.encoders.build import build, load_pretrained
-from voxelbench.evaluate.controls import SHUFFLED, shuffle_targets
+from voxelbench.evaluate.cases import task_cases
 from voxelbench.evaluate.rows import Row, write_rows
 from voxelbench.evaluate.task import Task, TaskLearner
 from voxelbench.evaluate.tasks.classification import Classification
@@ -19,11 +18,11 @@ from voxelbench.evaluate.tasks.reconstruction import Reconstruction
 from voxelbench.evaluate.tasks.segmentation import Segmentation
 from voxelbench.evaluate.tasks.translation import Translation
 from voxelbench.expand import eval_manifest
-from voxelbench.method import BEFORE_TRAINING, seed_torch, step_rng
+from voxelbench.method import BEFORE_TRAINING, seed_torch
 from voxelbench.provenance import RunRecord
 from voxelbench.recipes import RECIPES
 from voxelbench.resolve import EvalSpec, eval_spec, spec_sha256
-from voxelbench.runs import EvalRun, MethodId
+from voxelbench.runs import EvalRun
 from voxelbench.training.device import prepare_device
 from voxelbench.training.log import write_log
 from voxelbench.training.loop import train
@@ -45,16 +44,10 @@ def finetune(run: EvalRun) -> None:
     spec, folder = eval_spec(run), run.folder()
     record = RunRecord(folder, spec)
     device = prepare_device(spec.device, spec.threads)
+    manifest, weights = eval_manifest(run), run.pretrain.weights()
     with record.phase("data"):
-        manifest = eval_manifest(run)
-        card = registry.dataset_card(run.dataset)
-        cases = read_cases(manifest)
-        training = select(cases, card, spec.task.split, spec.fold, "train")
-        testing = select(cases, card, spec.task.split, spec.fold, "test")
-        if MethodId.parse(spec.method).variant == SHUFFLED:
-            training = shuffle_targets(training, step_rng(spec.seed, BEFORE_TRAINING))
+        training, testing = task_cases(spec, manifest)
     task = make_task(spec)
-    weights = run.pretrain.folder() / paths.BACKBONE if spec.pretrain_sha256 else None
     with record.phase("build"):
         learner, record.extra["parts"] = _build(task, spec, weights)
     with record.phase("finetune"), reporting(f"{run.dataset} {spec.method}") as report:

@@ -9,12 +9,15 @@ import pandas as pd
 from voxelbench.atomic import write_text
 from voxelbench.errors import DataError
 
+TOKEN_AUC = "token_auc"
+"""The metric of a token probe."""
+
 COLUMNS = ("case_id", "patient_id", "class", "metric", "value", "n_voxels", "space")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One score, taken over `n_voxels`. `item` is an organ, a class, a dose or a pair of contrasts."""
+    """One score, taken over `n_voxels` of `space`. `item` is an organ, a class, a dose or a pair of contrasts."""
 
     case_id: str
     patient_id: str

@@ -10,25 +10,27 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from voxelbench import paths
-from voxelbench.config import read_config, table_config, task_card
+from voxelbench.config import Table, table_budget, table_config, task_card
+from voxelbench.report.cells import GAIN
+from voxelbench.runs import TOKEN_PROBE
 
 
 def draw_table(name: str, budget: str | None) -> None:
     """Draw a table as bars, a group for each column, a colour for each method, with 95 % intervals."""
-    budget = budget or read_config().budget
+    budget = table_budget(name, budget)
     table = table_config(name)
     rows = pd.read_csv(paths.table(budget, name), keep_default_na=True)
     rows["variant"] = rows["variant"].fillna("")
-    figure, axes = plt.subplots(figsize=(max(5.0, 1.1 * len(table.columns) + 1.5), 4.2), layout="constrained")
-    _draw_bars(axes, rows, [column.name for column in table.columns])
-    labels = [f"{column.name}\n{task_card(column.dataset, column.task).kind}" for column in table.columns]
-    axes.set_xticks(np.arange(len(labels)), labels, fontsize=7, rotation=30, ha="right")
-    axes.set_ylabel("Dice, accuracy or SSIM, x 100")
-    axes.set_ylim(0, 100)
+    is_probe = table.protocol == TOKEN_PROBE
+    figure, panels = plt.subplots(
+        1, 1 + is_probe, figsize=(max(5.0, 1.1 * len(table.columns) + 1.5), 4.2), layout="constrained", squeeze=False
+    )
+    draw = _draw_probe if is_probe else _draw_scores
+    draw(panels[0], rows, table)
     data = "+".join(sorted(set(rows["data"])))
-    axes.set_title(f"{table.title}\nbudget {budget}, data {data}; bars: 95 % bootstrap over patients", fontsize=9)
-    axes.legend(fontsize=8, ncols=3, loc="upper left")
-    axes.spines[["top", "right"]].set_visible(False)
+    interval = "Student's t over seeds" if is_probe else "bootstrap over patients"
+    figure.suptitle(f"{table.title}\nbudget {budget}, data {data}; bars: 95 % {interval}", fontsize=9)
+    panels[0, 0].legend(fontsize=8, ncols=3, loc="upper left")
     path = paths.figure(budget, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Software and date would make equal figures differ.
@@ -36,7 +38,28 @@ def draw_table(name: str, budget: str | None) -> None:
     plt.close(figure)
 
 
-def _draw_bars(axes: Axes, rows: pd.DataFrame, columns: list[str]) -> None:
+def _draw_scores(panels: np.ndarray, rows: pd.DataFrame, table: Table) -> None:
+    _draw_bars(panels[0], rows, table)
+    panels[0].set_ylabel("Dice, accuracy or SSIM, x 100")
+    panels[0].set_ylim(0, 100)
+
+
+def _draw_probe(panels: np.ndarray, rows: pd.DataFrame, table: Table) -> None:
+    """Draw scores from chance upwards and, beside them, what is gained over the random encoder of the same seed."""
+    scores, gains = panels
+    _draw_bars(scores, rows, table)
+    scores.set_ylabel("AUC of organs from frozen tokens, x 100")
+    scores.set_ylim(50, 105)
+    _draw_bars(gains, rows, table, GAIN)
+    gains.axhline(0, color="black", lw=0.8)
+    gains.set_ylabel("gain over the random encoder of the same seed")
+
+
+def _draw_bars(axes: Axes, rows: pd.DataFrame, table: Table, suffix: str = "") -> None:
+    columns = [f"{column.name}{suffix}" for column in table.columns]
+    labels = [f"{column.name}\n{task_card(column.dataset, column.task).kind}" for column in table.columns]
+    axes.set_xticks(np.arange(len(labels)), labels, fontsize=7, rotation=30, ha="right")
+    axes.spines[["top", "right"]].set_visible(False)
     width = 0.8 / len(rows)
     for index, (_, row) in enumerate(rows.iterrows()):
         centres = np.arange(len(columns)) + (index - (len(rows) - 1) / 2) * width

@@ -8,7 +8,7 @@ import pandas as pd
 
 from voxelbench import paths, registry
 from voxelbench.atomic import write_text
-from voxelbench.config import Member, read_config, task_card
+from voxelbench.config import Member, read_config, table_budget, task_card
 from voxelbench.evaluate.rows import read_rows
 from voxelbench.expand import gate, table_runs
 from voxelbench.report.statistics import mean_interval
@@ -53,7 +53,7 @@ def _failure(path: Path) -> str:
 
 def write_scores(table: str, budget: str | None) -> None:
     """Write the scores of every run behind a table."""
-    budget = budget or read_config().budget
+    budget = table_budget(table, budget)
     rows = [row for _, run in table_runs(table, budget) for row in run_scores(run)]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     frame = frame.sort_values(

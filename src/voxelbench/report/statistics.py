@@ -1,6 +1,7 @@
-"""Intervals: percentile bootstrap over patients, with a fixed seed."""
+"""Intervals: percentile bootstrap over patients, with a fixed seed; Student's t over seeds."""
 
 import numpy as np
+from scipy.stats import t as student_t
 
 N_RESAMPLES = 2000
 CONFIDENCE = 0.95
@@ -23,3 +24,16 @@ def mean_interval(values: np.ndarray, patients: np.ndarray) -> tuple[float, floa
     tail = 100 * (1 - CONFIDENCE) / 2
     low, high = np.percentile(means, [tail, 100 - tail])
     return mean, float(low), float(high)
+
+
+def seed_interval(values: np.ndarray) -> tuple[float, float, float]:
+    """Return the mean over seeds (n,) and the bounds of its 95 % interval, mean +- t(n - 1) s / sqrt(n).
+
+    A bootstrap of three values would be too narrow. With one seed the bounds are NaN.
+    """
+    mean = float(values.mean())
+    if len(values) < 2:
+        return mean, float("nan"), float("nan")
+    error = float(values.std(ddof=1)) / np.sqrt(len(values))
+    half_width = float(student_t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * error
+    return mean, mean - half_width, mean + half_width

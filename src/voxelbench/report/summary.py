@@ -6,18 +6,24 @@
 | classification | accuracy | 1 if the most probable class is the true one, else 0 |
 | reconstruction | ssim     | mean over doses                                      |
 | translation    | ssim     | mean over the pairs of different contrasts           |
+
+The headline of a token probe is `token_auc`, the mean over the case's classes.
 """
 
 import pandas as pd
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from voxelbench.cards import TaskKind
+from voxelbench.evaluate.rows import TOKEN_AUC
+from voxelbench.recipes import RecipeName
+from voxelbench.runs import TOKEN_PROBE
 
-HEADLINE = {
+HEADLINE: dict[RecipeName, str] = {
     TaskKind.segmentation: "dice",
     TaskKind.classification: "accuracy",
     TaskKind.reconstruction: "ssim",
     TaskKind.translation: "ssim",
+    TOKEN_PROBE: TOKEN_AUC,
 }
 
 

@@ -1,25 +1,20 @@
 """A table: one row a method, one group of columns a dataset; empty cells have their reason in `notes`."""
 
 import shutil
-from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 
 from voxelbench import paths
 from voxelbench.atomic import write_text
-from voxelbench.config import Column, Table, read_config, table_config, task_card
+from voxelbench.config import Column, Table, table_budget, table_config, task_card
 from voxelbench.errors import DataError
-from voxelbench.evaluate.rows import read_rows
 from voxelbench.expand import table_runs
+from voxelbench.report.cells import case_cell, reasons, seed_cell
 from voxelbench.report.replace import check_replace
 from voxelbench.report.scores import TRACK, status, write_scores
-from voxelbench.report.statistics import mean_interval
-from voxelbench.report.summary import HEADLINE, case_values
 from voxelbench.resolve import eval_spec
-from voxelbench.runs import EvalRun, MethodId
-
-Runs = list[EvalRun]
+from voxelbench.runs import RANDOM, TOKEN_PROBE, EvalRun, MethodId
 
 NOTE_SEPARATOR = " | "
 
@@ -29,7 +24,7 @@ def write_table(name: str, budget: str | None, allow_missing: bool) -> None:
 
     Raises DataError if a run failed or is missing, unless `allow_missing`, which also collects the scores anew.
     """
-    budget = budget or read_config().budget
+    budget = table_budget(name, budget)
     if allow_missing:
         write_scores(name, budget)
     runs = table_runs(name, budget)
@@ -61,9 +56,10 @@ def _method_row(name: str, budget: str, method: MethodId, all_runs: list[tuple[C
     notes: list[str] = []
     values = []
     for column, runs in by_column.items():
-        cell, reasons = _cell(runs)
+        random = [run for each, run in all_runs if each == column and run.pretrain.method == RANDOM]
+        cell = seed_cell(runs, random) if table.protocol == TOKEN_PROBE else case_cell(runs)
         row |= {f"{column.name}{suffix}": value for suffix, value in cell.items()}
-        notes += [f"{column.name}: {reason}" for reason in reasons]
+        notes += [f"{column.name}: {reason}" for reason in reasons(runs)]
         values.append(cell[""])
     if table.average:
         present = [value for value in values if not np.isnan(value)]
@@ -73,33 +69,6 @@ def _method_row(name: str, budget: str, method: MethodId, all_runs: list[tuple[C
     return row
 
 
-def _cell(runs: Runs) -> tuple[dict[str, float], list[str]]:
-    """Return value, bounds and number of cases of one cell, times 100, over all folds and seeds; or why it is empty."""
-    reasons = list(dict.fromkeys(state.reason for run in runs if (state := status(run)).name != "ok"))
-    if reasons:
-        empty = float("nan")
-        return {"": empty, "_low": empty, "_high": empty, "_n": 0}, reasons
-    cases = pd.concat(list(_case_means(runs)))
-    # The same case scored under several seeds counts once, with its mean.
-    cases = cases.groupby(["fold", "case_id"], as_index=False).agg({"patient_id": "first", "value": "mean"})
-    value, low, high = mean_interval(cases["value"].to_numpy() * 100, cases["patient_id"].to_numpy())
-    return {"": value, "_low": low, "_high": high, "_n": len(cases)}, []
-
-
-def _case_means(runs: Runs) -> Iterator[pd.DataFrame]:
-    for run in runs:
-        kind = task_card(run.dataset, run.task).kind
-        values = case_values(kind, read_rows(run.folder() / paths.CASES)).dropna(subset=[HEADLINE[kind]]).reset_index()
-        yield pd.DataFrame(
-            {
-                "fold": run.fold,
-                "case_id": values["case_id"],
-                "patient_id": values["patient_id"],
-                "value": values[HEADLINE[kind]],
-            }
-        )
-
-
 def _task_notes(table: Table) -> list[str]:
     tasks = {column.name: task_card(column.dataset, column.task) for column in table.columns}
     return [f"{name}: {task.note}" for name, task in tasks.items() if task.note]
@@ -107,7 +76,7 @@ def _task_notes(table: Table) -> list[str]:
 
 def publish(name: str, budget: str | None, force: bool) -> None:
     """Copy a budget's table to where users look for it."""
-    budget = budget or read_config().budget
+    budget = table_budget(name, budget)
     target = paths.published(name)
     check_replace(target, budget, is_asked=force)
     target.parent.mkdir(parents=True, exist_ok=True)

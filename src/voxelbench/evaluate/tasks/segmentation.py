@@ -15,12 +15,11 @@ from voxelbench.cards import DatasetCard, TaskCard
 from voxelbench.data.case import Case
 from voxelbench.data.crops import foreground_start, random_start, read_label_crop
 from voxelbench.data.loading import read_scaled, read_scaled_crop
+from voxelbench.evaluate.labels import class_masks, task_classes
 from voxelbench.evaluate.rows import Row
 from voxelbench.evaluate.task import Task, flip, slide
 from voxelbench.method import Batch, Losses, Views
 from voxelbench.recipes import SegmentationRecipe
-
-BACKGROUND = 0
 
 
 class Segmentation(Task):
@@ -30,18 +29,17 @@ class Segmentation(Task):
 
     def __init__(self, dataset: DatasetCard, task: TaskCard, recipe: SegmentationRecipe) -> None:
         super().__init__(dataset, task, recipe)
-        labels = task.labels or {value: name for value, name in dataset.labels.items() if value != BACKGROUND}
-        self.groups = dict(dataset.regions) or {name: (value,) for value, name in labels.items()}
+        self.classes = task_classes(dataset, task)
         self.is_exclusive = not dataset.regions
 
     @property
     def out_channels(self) -> int:
         """One channel a class, and one for the background where classes exclude each other."""
-        return len(self.groups) + int(self.is_exclusive)
+        return len(self.classes) + int(self.is_exclusive)
 
     def masks(self, label: np.ndarray) -> np.ndarray:
         """Return bool (classes, X, Y, Z) from a map of native label values (X, Y, Z)."""
-        return np.stack([np.isin(label, values) for values in self.groups.values()])
+        return class_masks(label, self.classes)
 
     def views(self, case: Case, rng: np.random.RandomState) -> Views:
         """Draw a crop, centred on a voxel of a class with probability `foreground_share`."""
@@ -58,7 +56,7 @@ class Segmentation(Task):
     def _indices(self, label: np.ndarray | None) -> np.ndarray:
         """Return a map where each class of the task has its own number; of overlapping regions the last one shows."""
         numbers = np.zeros(256, np.uint8)
-        for number, values in enumerate(self.groups.values(), start=1):
+        for number, values in enumerate(self.classes.values(), start=1):
             numbers[list(values)] = number
         return numbers[label]
 
@@ -88,7 +86,7 @@ class Segmentation(Task):
         dice = compute_dice(_one_case(prediction["masks"]), _one_case(reference), ignore_empty=False)[0].tolist()
         return [
             self.row(case, name, "dice", value, int(truth.sum()))
-            for name, value, truth, answer in zip(self.groups, dice, reference, prediction["masks"], strict=True)
+            for name, value, truth, answer in zip(self.classes, dice, reference, prediction["masks"], strict=True)
             if truth.any() or answer.any()
         ]
 

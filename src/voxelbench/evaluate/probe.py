@@ -1,0 +1,106 @@
+"""The token probe: how well a linear classifier tells organs from the tokens of an encoder that is left as it is."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from voxelbench import paths, registry
+from voxelbench.data.case import Case
+from voxelbench.encoders.backbone import Encoder
+from voxelbench.encoders.build import build, load_pretrained
+from voxelbench.errors import DataError
+from voxelbench.evaluate.cases import task_cases
+from voxelbench.evaluate.labels import task_classes
+from voxelbench.evaluate.rows import TOKEN_AUC, Row, write_rows
+from voxelbench.evaluate.tokens import Tokens, join, read_tokens
+from voxelbench.expand import eval_manifest
+from voxelbench.method import BEFORE_TRAINING, seed_torch
+from voxelbench.provenance import RunRecord
+from voxelbench.recipes import TokenProbeRecipe
+from voxelbench.resolve import EvalSpec, eval_spec
+from voxelbench.runs import EvalRun
+from voxelbench.training.device import prepare_device
+
+logger = logging.getLogger(__name__)
+
+SPACE = "tokens"
+"""The space in which a probe is scored: the encoder's grid."""
+
+Probe = dict[int, Pipeline]
+"""A classifier for each class that was fitted, by the number of the class."""
+
+
+def probe(run: EvalRun) -> None:
+    """Run one token probe and write its folder; `cases.csv` and `run.json` come last."""
+    spec, folder = eval_spec(run), run.folder()
+    record = RunRecord(folder, spec)
+    device = prepare_device(spec.device, spec.threads)
+    recipe = TokenProbeRecipe.model_validate(spec.recipe)
+    classes = task_classes(registry.dataset_card(run.dataset), spec.task)
+    manifest, weights = eval_manifest(run), run.pretrain.weights()
+    with record.phase("data"):
+        training, testing = task_cases(spec, manifest)
+    with record.phase("build"):
+        trunk, record.extra["parts"] = frozen_trunk(spec, weights)
+        trunk.to(device)
+
+    def tokens(case: Case) -> Tokens:
+        return read_tokens(trunk, case, spec.task.inputs, classes, recipe)
+
+    with record.phase("encode"):
+        learnt, tested = join(tokens(case) for case in training), [tokens(case) for case in testing]
+    with record.phase("fit"):
+        fitted = fit(learnt, recipe)
+    names = list(classes)
+    left_out = [name for number, name in enumerate(names) if number not in fitted]
+    if not fitted:
+        raise DataError(f"{manifest}: no class is in and out of {recipe.min_tokens} training tokens; lower min_tokens.")
+    logger.info("left out of the probe: %s", ", ".join(left_out) or "no class")
+    with record.phase("score"):
+        rows = [row for case, held in zip(testing, tested, strict=True) for row in score(fitted, held, case, names)]
+    record.extra |= {"n_train": len(training), "n_test": len(testing), "n_train_tokens": len(learnt.holds)}
+    record.extra |= {"n_test_tokens": sum(len(each.holds) for each in tested), "left_out": left_out}
+    record.write([manifest, *([weights] if weights else [])], str(device))
+    write_rows(folder / paths.CASES, rows)
+
+
+def frozen_trunk(spec: EvalSpec, weights: Path | None) -> tuple[Encoder, dict[str, str]]:
+    """Return the encoder in evaluation mode, and where its weights are from.
+
+    Without weights it is what every method of that seed starts from: the trunk is drawn first, from the seed alone.
+    """
+    seed_torch(spec.seed, BEFORE_TRAINING)
+    backbone = build(spec.encoder, len(spec.task.inputs), ())
+    origin = load_pretrained(backbone, weights) if weights else dict.fromkeys(backbone.parts(), "random")
+    return backbone.trunk.eval().requires_grad_(False), origin
+
+
+def fit(tokens: Tokens, recipe: TokenProbeRecipe) -> Probe:
+    """Fit one logistic regression on standardised features for each class that enough tokens hold, and enough lack."""
+    n_held = tokens.holds.sum(0)
+    fewest = np.minimum(n_held, len(tokens.holds) - n_held)
+    return {
+        int(number): _classifier(recipe).fit(tokens.features, tokens.holds[:, number])
+        for number in np.flatnonzero(fewest >= recipe.min_tokens)
+    }
+
+
+def _classifier(recipe: TokenProbeRecipe) -> Pipeline:
+    regression = LogisticRegression(C=recipe.inverse_regularisation, max_iter=recipe.max_iterations)
+    return make_pipeline(StandardScaler(), regression)
+
+
+def score(fitted: Probe, tokens: Tokens, case: Case, names: list[str]) -> list[Row]:
+    """Return the AUC of each fitted class that some tokens of the case hold and some lack, `n_voxels` that hold it."""
+    rows = []
+    for number, classifier in fitted.items():
+        held = tokens.holds[:, number]
+        if held.any() and not held.all():
+            auc = float(roc_auc_score(held, classifier.decision_function(tokens.features)))
+            rows.append(Row(case.case_id, case.patient_id, names[number], TOKEN_AUC, auc, int(held.sum()), SPACE))
+    return rows

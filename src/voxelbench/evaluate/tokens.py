@@ -1,0 +1,77 @@
+"""Tokens of a frozen encoder, each with the organs that it holds."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import torch
+
+from voxelbench.data.case import Case
+from voxelbench.data.crops import Start, read_label_crop
+from voxelbench.data.loading import read_scaled_crop
+from voxelbench.encoders.backbone import Encoder
+from voxelbench.errors import ConfigError
+from voxelbench.evaluate.labels import Classes, class_masks
+from voxelbench.recipes import TokenProbeRecipe
+
+_LEAST_INSIDE = 0.5
+"""A token of which less lies in the volume sees little but the repeated edge."""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """N tokens: `features` float32 (N, C), and `holds` bool (N, classes), the classes that each token holds."""
+
+    features: np.ndarray
+    holds: np.ndarray
+
+
+def read_tokens(
+    trunk: Encoder, case: Case, channels: tuple[str, ...], classes: Classes, recipe: TokenProbeRecipe
+) -> Tokens:
+    """Encode a case crop by crop, without overlap, and label each token that lies in the volume for the most part."""
+    x, y, z = (range(0, n, length) for n, length in zip(case.shape, recipe.crop, strict=True))
+    return join(_crop_tokens(trunk, case, start, channels, classes, recipe) for start in product(x, y, z))
+
+
+def _crop_tokens(
+    trunk: Encoder, case: Case, start: Start, channels: tuple[str, ...], classes: Classes, recipe: TokenProbeRecipe
+) -> Tokens:
+    volume = read_scaled_crop(case, channels, recipe.intensity, start, recipe.crop)
+    features = encode(trunk, volume, recipe.stride)
+    masks = class_masks(read_label_crop(case, start, recipe.crop), classes)
+    inside = np.zeros(recipe.crop, bool)
+    inside[tuple(slice(n - a) for n, a in zip(case.shape, start, strict=True))] = True
+    is_inside = token_shares(inside[None], recipe.stride)[:, 0] >= _LEAST_INSIDE
+    holds = token_shares(masks, recipe.stride) >= recipe.min_share
+    return Tokens(features[is_inside], holds[is_inside])
+
+
+def join(tokens: Iterable[Tokens]) -> Tokens:
+    """Return all tokens as one."""
+    parts = list(tokens)
+    return Tokens(np.concatenate([part.features for part in parts]), np.concatenate([part.holds for part in parts]))
+
+
+def encode(trunk: Encoder, volume: np.ndarray, stride: int) -> np.ndarray:
+    """Return the tokens (N, C) of a volume (channels, X, Y, Z) at a stride; no weight of the encoder takes a gradient.
+
+    Raises ConfigError if the encoder has no map at that stride.
+    """
+    if stride not in trunk.strides:
+        known = ", ".join(str(known) for known in trunk.strides)
+        raise ConfigError(
+            f"the token_probe recipe has stride {stride}, but the encoder's maps have strides {known}; set one of them."
+        )
+    device = next(trunk.parameters()).device
+    with torch.inference_mode():
+        maps = trunk(torch.from_numpy(volume)[None].to(device))
+    return maps[trunk.strides.index(stride)][0].flatten(1).T.float().cpu().numpy()
+
+
+def token_shares(masks: np.ndarray, stride: int) -> np.ndarray:
+    """Return (N, K): the share of each token's volume that each mask of (K, X, Y, Z) covers, ordered as by `encode`."""
+    x, y, z = (length // stride for length in masks.shape[1:])
+    blocks = masks.reshape(len(masks), x, stride, y, stride, z, stride)
+    return blocks.mean((2, 4, 6)).reshape(len(masks), -1).T

@@ -1,0 +1,66 @@
+"""Cells of a table, times 100: a value with the bounds of its interval and what it is over, by suffix of the column."""
+
+import pandas as pd
+
+from voxelbench import paths
+from voxelbench.config import task_card
+from voxelbench.evaluate.rows import read_rows
+from voxelbench.recipes import recipe_name
+from voxelbench.report.scores import status
+from voxelbench.report.statistics import mean_interval, seed_interval
+from voxelbench.report.summary import HEADLINE, case_values
+from voxelbench.runs import EvalRun
+
+Cell = dict[str, float]
+
+GAIN = "_gain"
+"""Suffix of what pretraining adds to the random encoder."""
+
+
+def reasons(runs: list[EvalRun]) -> list[str]:
+    """Return why runs have no scores, each reason once."""
+    return list(dict.fromkeys(state.reason for run in runs if (state := status(run)).name != "ok"))
+
+
+def case_cell(runs: list[EvalRun]) -> Cell:
+    """Return the mean over the cases of all folds and seeds, its interval over patients, and the number of cases."""
+    if reasons(runs):
+        return _cell()
+    cases = _case_means(runs)
+    # The same case scored under several seeds counts once, with its mean.
+    cases = cases.groupby(["fold", "case_id"], as_index=False).agg({"patient_id": "first", "value": "mean"})
+    return _cell(*mean_interval(cases["value"].to_numpy(), cases["patient_id"].to_numpy()), len(cases))
+
+
+def seed_cell(runs: list[EvalRun], random: list[EvalRun]) -> Cell:
+    """Return the mean over seeds, its interval over seeds and the number of cases; and the gain, of which n is seeds.
+
+    The gain is paired: what a run has more than the random encoder of its seed, which is what its method started from.
+    """
+    if reasons(runs):
+        return _cell() | _cell(suffix=GAIN)
+    cases = _case_means(runs)
+    values = cases.groupby("seed")["value"].mean()
+    cell = _cell(*seed_interval(values.to_numpy()), len(cases[["fold", "case_id"]].drop_duplicates()))
+    if runs == random or reasons(random):
+        return cell | _cell(suffix=GAIN)
+    gains = values - _case_means(random).groupby("seed")["value"].mean()
+    return cell | _cell(*seed_interval(gains.to_numpy()), len(gains), suffix=GAIN)
+
+
+def _cell(
+    value: float = float("nan"), low: float = float("nan"), high: float = float("nan"), n: int = 0, suffix: str = ""
+) -> Cell:
+    return {suffix: value, f"{suffix}_low": low, f"{suffix}_high": high, f"{suffix}_n": n}
+
+
+def _case_means(runs: list[EvalRun]) -> pd.DataFrame:
+    """Return one row a run and case: fold, seed, case_id, patient_id and the headline value times 100."""
+    tables = []
+    for run in runs:
+        kind = task_card(run.dataset, run.task).kind
+        headline = HEADLINE[recipe_name(kind, run.protocol)]
+        values = case_values(kind, read_rows(run.folder() / paths.CASES)).dropna(subset=[headline])
+        values = values.assign(value=100 * values[headline], fold=run.fold, seed=run.pretrain.seed)
+        tables.append(values.reset_index()[["fold", "seed", "case_id", "patient_id", "value"]])
+    return pd.concat(tables)
