@@ -277,7 +277,7 @@ def small_batch(settings, rng):
 
 
 def test_rejects_a_token_that_is_no_map_of_the_trunk():
-    with pytest.raises(ConfigError, match="token_size is 64 voxels, .* strides 2, 4, 8, 16, 32"):
+    with pytest.raises(ConfigError, match=r"token_size is 64 voxels, .* strides 2, 4, 8, 16, 32"):
         small_method(demo(token_size=64, crop=[128, 128, 64]))
 
 

@@ -8,12 +8,12 @@ from voxelbench.encoders.swin import LegacyPatchMerging
 
 
 @pytest.mark.parametrize(
-    ("merging", "expected"), [(LegacyPatchMerging, "y_legacy"), (PatchMerging, "y_fixed"), (PatchMergingV2, "y_v2")]
+    ("merging", "kind"), [(LegacyPatchMerging, "legacy"), (PatchMerging, "fixed"), (PatchMergingV2, "v2")]
 )
-def test_merging(golden, merging, expected):
+def test_merging(golden, certify, merging, kind):
     arrays = {name: torch.from_numpy(array) for name, array in golden("swin_merging").items()}
     module = merging(dim=arrays["x"].shape[-1], spatial_dims=3)
     module.load_state_dict(
         {name.replace("_", ".", 1): array for name, array in arrays.items() if name.startswith(("norm", "reduction"))}
     )
-    torch.testing.assert_close(module(arrays["x"]).detach(), arrays[expected], rtol=1e-5, atol=1e-6)
+    certify("swin_merging", f"patch merging, {kind}", module(arrays["x"]), arrays[f"y_{kind}"], atol=1e-5)
