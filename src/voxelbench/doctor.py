@@ -5,7 +5,7 @@ import shutil
 from importlib.util import find_spec
 
 from voxelbench import preflight, registry
-from voxelbench.config import read_config
+from voxelbench.config import read_config, table_budget
 from voxelbench.errors import VoxelbenchError
 from voxelbench.expand import table_runs
 from voxelbench.paths import raw
@@ -35,7 +35,7 @@ def _config() -> tuple[bool, str]:
     try:
         read = read_config()
         for name in read.tables:
-            for _, run in table_runs(name, read.budget):
+            for _, run in table_runs(name, table_budget(name, None)):
                 eval_spec(run)
     except VoxelbenchError as error:
         return False, f"config: {error}"

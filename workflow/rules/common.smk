@@ -1,7 +1,7 @@
 from snakemake.exceptions import WorkflowError
 
 from voxelbench import paths, preflight, registry, resolve
-from voxelbench.config import read_budget, read_config
+from voxelbench.config import read_budget, read_config, table_budget
 from voxelbench.errors import VoxelbenchError
 from voxelbench.expand import eval_manifest, gate, pretrain_manifests, table_runs
 from voxelbench.report.replace import check_replace
@@ -34,7 +34,7 @@ wildcard_constraints:
     data="real|phantom",
     grid=r"native|[0-9.]+mm",
     selection="last",
-    protocol="finetune",
+    protocol="finetune|token_probe",
     fraction=r"[0-9.]+",
     seed=r"\d+",
     fold=r"\d+",
@@ -51,12 +51,12 @@ def pretrain_run(wildcards):
 
 
 def eval_run(wildcards):
-    return EvalRun(wildcards.dataset, wildcards.task, int(wildcards.fold), pretrain_run(wildcards))
+    run = pretrain_run(wildcards)
+    return EvalRun(wildcards.dataset, wildcards.task, int(wildcards.fold), run, protocol=wildcards.protocol)
 
 
 def eval_weights(wildcards):
-    run = pretrain_run(wildcards)
-    return [] if run.corpus == NO_CORPUS else run.folder() / paths.BACKBONE
+    return pretrain_run(wildcards).weights() or []
 
 
 def table_name(wildcards):
@@ -68,7 +68,11 @@ def table_cases(wildcards):
     return [run.folder() / paths.CASES for _, run in runs if gate(run) is None]
 
 
+def published_budget(wildcards):
+    return table_budget(wildcards.table, config.get("budget"))
+
+
 def publishable(wildcards):
-    published = paths.published(wildcards.table)
-    check_replace(published, BUDGET.name, is_asked=bool(config.get("replace")))
-    return paths.table(BUDGET.name, wildcards.table)
+    published, budget = paths.published(wildcards.table), published_budget(wildcards)
+    check_replace(published, budget, is_asked=bool(config.get("replace")))
+    return paths.table(budget, wildcards.table)

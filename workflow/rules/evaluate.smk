@@ -12,6 +12,8 @@ rule evaluate:
         losses=EVALUATED / paths.LOSSES,
     log:
         EVALUATED / paths.LOG,
+    wildcard_constraints:
+        protocol="finetune",
     conda:
         "../envs/engine.yaml"
     threads: BUDGET.threads
@@ -21,5 +23,16 @@ rule evaluate:
         spec=lambda wildcards: resolve.spec_sha256(resolve.eval_spec(eval_run(wildcards))),
     shell:
         "python -m voxelbench evaluate {wildcards.dataset} --task {wildcards.task} --fold {wildcards.fold}"
+        " --protocol {wildcards.protocol}"
         " --method {wildcards.method} --corpus {wildcards.corpus} --encoder {wildcards.encoder}"
         " --seed {wildcards.seed} --budget {wildcards.budget} 2> {log}"
+
+
+# A probe trains no network, so it has no losses.
+use rule evaluate as probe with:
+    output:
+        cases=EVALUATED / paths.CASES,
+        spec=EVALUATED / paths.SPEC,
+        run=EVALUATED / paths.RUN,
+    wildcard_constraints:
+        protocol="token_probe",

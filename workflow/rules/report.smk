@@ -49,7 +49,7 @@ rule figure:
 rule publish:
     input:
         publishable,
-        lambda wildcards: paths.figure(BUDGET.name, wildcards.table),
+        lambda wildcards: paths.figure(published_budget(wildcards), wildcards.table),
     output:
         paths.published("{table}"),
     log:
@@ -57,6 +57,6 @@ rule publish:
     conda:
         "../envs/base.yaml"
     params:
-        budget=BUDGET.name,
+        budget=published_budget,
     shell:
         "python -m voxelbench publish {wildcards.table} --budget {params.budget} 2> {log}"
