@@ -27,7 +27,7 @@ from .position import Plane, base_positions, draw_position, overlaps
 from .volume import stretched_foreground
 
 Branch = dict[str, nn.Module] | nn.ModuleDict
-"""Student or teacher: `backbone` and `projector`."""
+"""Student or teacher: `trunk`, `skips` and `projector`."""
 
 
 class Config(MethodConfig):
@@ -133,11 +133,11 @@ class Method(PretextMethod):
     def _new_teacher(self) -> nn.ModuleDict:
         if self.config.teacher_start == "copy":
             return nn.ModuleDict({name: teacher_of(module) for name, module in self._student().items()})
-        own = {"backbone": self.backbone.rebuild(), "projector": self._new_projector()}
+        own = {**self.backbone.rebuild().parts(), "projector": self._new_projector()}
         return nn.ModuleDict(own).requires_grad_(False)
 
     def _student(self) -> dict[str, nn.Module]:
-        return {"backbone": self.backbone, "projector": self.projector}
+        return {**self.backbone.parts(), "projector": self.projector}
 
     def before_step(self, progress: Progress) -> None:  # noqa: ARG002
         """Let the teacher follow the student that the previous step left."""
@@ -160,15 +160,15 @@ class Method(PretextMethod):
 
     def _describe(self, branch: Branch, crops: Tensor) -> Described:
         """Describe crops (B, R + K, 1, x, y, z). The projector's batch statistics are those of all crops together."""
-        encode = partial(_pooled_maps, branch["backbone"])
+        encode = partial(_pooled_maps, branch["trunk"], branch["skips"])
         pooled = torch.cat(crop_wise(encode, crops.flatten(0, 1), self.config.crops_per_pass), 1)
         features = branch["projector"](pooled).float().unflatten(0, crops.shape[:2])
         return Described(features[:, : self.config.random_crops], features[:, self.config.random_crops :])
 
 
-def _pooled_maps(backbone: nn.Module, crops: Tensor) -> tuple[Tensor, ...]:
-    """Average each map of the skips over space, (N, C_i); the fourth is the trunk's own and left out."""
-    full, half, quarter, eighth, _, coarse = backbone.skips(crops, backbone.trunk(crops))
+def _pooled_maps(trunk: nn.Module, skips: nn.Module, crops: Tensor) -> tuple[Tensor, ...]:
+    """Average each map of the skips over space, (N, C_i); the fifth is the trunk's own and left out."""
+    full, half, quarter, eighth, _, coarse = skips(crops, trunk(crops))
     return tuple(feature.mean((2, 3, 4)) for feature in (full, half, quarter, eighth, coarse))
 
 

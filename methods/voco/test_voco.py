@@ -154,6 +154,17 @@ def cosine(a, b):
     return a @ b / np.linalg.norm(a) / np.linalg.norm(b)
 
 
+@pytest.mark.parametrize(
+    ("similarity", "positive", "negative"), [(0.0, 0.72, 0.0), (0.3, 0.27, 0.09), (0.4, 0.23, 0.16), (1.0, 1.0, 1.0)]
+)
+def test_bounds_of_an_encoder_that_knows_nothing(rng, similarity, positive, negative):
+    grid, cell = (4, 4), (96, 96)
+    overlap = torch.from_numpy(np.stack([overlaps(draw_position(grid, cell, rng), grid, cell) for _ in range(4000)]))
+    constant = torch.full_like(overlap, similarity)
+    assert losses.positive(overlap[None], constant[None]).item() == pytest.approx(positive, abs=0.02)
+    assert losses.negative(overlap[None], constant[None]).item() == pytest.approx(negative, abs=1e-4)
+
+
 def test_base_term_moves_the_earlier_crop_of_each_pair_alone():
     bases = torch.tensor([[[1.0, 0.2], [1.0, -0.3], [0.8, 0.1]]], requires_grad=True)
     losses.base(bases).backward()
@@ -241,7 +252,7 @@ def test_the_base_term_pulls_neither_random_crops_nor_the_last_base_crop(rng):
 def test_teacher_follows_before_a_step_and_takes_no_gradient(rng):
     settings = demo()
     method = small_method(settings)
-    teacher, student = method.teacher["backbone"].skips.encoder1, method.backbone.skips.encoder1
+    teacher, student = method.teacher["skips"].encoder1, method.backbone.skips.encoder1
     before, target = (part.layer.conv1.conv.weight.detach().clone() for part in (teacher, student))
     method.before_step(START)
     weight = teacher.layer.conv1.conv.weight

@@ -23,7 +23,7 @@ def released_method(merging, teacher):
 
 
 def released_name(name):
-    """Translate a name of ours, such as `teacher.backbone.trunk.swinViT.x`, into `teacher.swinViT.x`."""
+    """Translate a name of ours, such as `teacher.trunk.swinViT.x`, into `teacher.swinViT.x`."""
     branch = "teacher" if name.startswith("teacher.") else "student"
     name = name.removeprefix("teacher.").removeprefix("backbone.").removeprefix("trunk.").removeprefix("skips.")
     return f"{branch}.{name.replace('projector.', 'proj_head.')}"
