@@ -128,7 +128,7 @@ def run(mode: str, grid: tuple[int, int], threads: int) -> dict[str, Any]:
     return {**report, "seconds": dict(clock.seconds), "peak_gib": peak}
 
 
-def largest_difference(one: dict[str, float], other: dict[str, float]) -> float:
+def relative_difference(one: dict[str, float], other: dict[str, float]) -> float:
     """Return the largest relative difference; of gradients that are mere rounding, the absolute one."""
     return max(abs(one[name] - other[name]) / max(abs(one[name]), 1e-2) for name in one)
 
@@ -154,7 +154,9 @@ def main() -> None:
         first = first or report
         step, reference = sum(report["seconds"].values()), sum(first["seconds"].values())
         phases = " | ".join(f"{report['seconds'].get(phase, 0.0):.2f}" for phase in PHASES)
-        differences = " | ".join(f"{largest_difference(first[key], report[key]):.0e}" for key in ("losses", "gradients"))
+        differences = " | ".join(
+            f"{largest_difference(first[key], report[key]):.0e}" for key in ("losses", "gradients")
+        )
         print(
             f"| {mode} | {phases} | {step:.1f} | {step / reference:.2f} | {report['peak_gib']:.2f} | {differences} |",
             flush=True,

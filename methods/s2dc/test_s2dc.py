@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from monai.transforms import Affine, CenterSpatialCropd, Compose, RandAffined, RandShiftIntensityd
 from monai.utils import set_determinism
 from torch.nn.functional import avg_pool3d, normalize
@@ -39,8 +41,8 @@ def rng():
 
 
 def demo(method="s2dc", **override):
-    settings = resolve.merge(resolve.method_settings(MethodId.parse(method), "demo"), override)
-    return parse(registry.load_method("s2dc").Config, settings, "test")
+    merged = resolve.merge(resolve.method_settings(MethodId.parse(method), "demo"), override)
+    return parse(registry.load_method("s2dc").Config, merged, "test")
 
 
 # Resampling.
@@ -141,6 +143,38 @@ def test_exact_pairs_show_the_same_place(lengths, rng):
         source, target = pairs.nonzero()
         assert len(source) > 0.4 * len(pairs)
         np.testing.assert_array_equal(seen[target][inside[target]], source[inside[target]])
+
+
+@given(
+    shift=st.tuples(st.floats(-40, 40), st.floats(-40, 40)),
+    angle=st.floats(-45, 45),
+    scale=st.floats(0.7, 1.4),
+    counts=st.tuples(st.integers(2, 7), st.integers(2, 7)),
+)
+@settings(max_examples=60, deadline=None)
+def test_exact_pairs_are_those_of_brute_force(shift, angle, scale, counts):
+    size = 32
+    lengths = np.array(counts) * size
+    radians = np.deg2rad(angle)
+    turn = np.array([[np.cos(radians), np.sin(radians)], [-np.sin(radians), np.cos(radians)]])
+
+    def centre(token):
+        return (np.array(divmod(token, counts[1])) + 0.5) * size - lengths / 2
+
+    def token_at(position):
+        cell = (position + lengths / 2) / size
+        assume(np.abs(cell - np.round(cell)).min() > 1e-6)  # on a border, rounding decides
+        row, column = np.floor(cell).astype(int)
+        return row * counts[1] + column if 0 <= row < counts[0] and 0 <= column < counts[1] else None
+
+    n = counts[0] * counts[1]
+    expected = np.zeros((n, n), bool)
+    for source in range(n):
+        moved = token_at(np.linalg.solve(scale * turn, centre(source) - shift))
+        if moved is not None and token_at(scale * turn @ centre(moved) + shift) == source:
+            expected[source, moved] = True
+    ours = token_pairs(token_map(VolumeAffine(shift, angle, scale), "exact"), tuple(lengths), size)
+    np.testing.assert_array_equal(ours, expected)
 
 
 def tokens_seen_at_centres(affine, lengths, size):
@@ -257,21 +291,21 @@ def test_every_variant_and_ablation_is_a_valid_config(method, budget):
     assert resolve.method_config(MethodId.parse(method), budget).loss_weights.keys() == {"p2p", "p2s", "global"}
 
 
-def small_method(settings):
+def small_method(config):
     torch.manual_seed(0)
-    return Method(build(read_encoder("swin12-demo"), 1, Method.needs), settings)
+    return Method(build(read_encoder("swin12-demo"), 1, Method.needs), config)
 
 
-def small_batch(settings, rng):
-    affine = draw_volume_affine(settings.volume_affine, rng)
-    crops = [draw_crop_affine(settings.crop_affine, settings.augmentation, rng) for _ in range(settings.n_crops)]
+def small_batch(config, rng):
+    affine = draw_volume_affine(config.volume_affine, rng)
+    crops = [draw_crop_affine(config.crop_affine, config.augmentation, rng) for _ in range(config.n_crops)]
     arrays = {
-        "volume": rng.rand(1, *settings.crop).astype(np.float32),
+        "volume": rng.rand(1, *config.crop).astype(np.float32),
         "volume_affine": affine.image_matrix().astype(np.float32),
-        "volume_shift": np.zeros(settings.n_crops, np.float32),
+        "volume_shift": np.zeros(config.n_crops, np.float32),
         "crop_affine": np.stack(crops).astype(np.float32),
-        "crop_shift": np.zeros(settings.n_crops, np.float32),
-        "pairs": token_pairs(token_map(affine, settings.ground_truth), settings.crop[:2], settings.token_size),
+        "crop_shift": np.zeros(config.n_crops, np.float32),
+        "pairs": token_pairs(token_map(affine, config.ground_truth), config.crop[:2], config.token_size),
     }
     return {name: torch.from_numpy(array)[None] for name, array in arrays.items()}
 
@@ -283,8 +317,8 @@ def test_rejects_a_token_that_is_no_map_of_the_trunk():
 
 @pytest.mark.parametrize("token_size", [8, 16])
 def test_tokens_come_from_any_map(token_size, rng):
-    settings = demo(token_size=token_size)
-    method, batch = small_method(settings), small_batch(settings, rng)
+    config = demo(token_size=token_size)
+    method, batch = small_method(config), small_batch(config, rng)
     assert batch["pairs"].shape[1] == (128 // token_size) * (64 // token_size)
     terms = method(batch, Progress(0, 10, 0))
     assert all(term.isfinite() for term in terms.values())
@@ -304,14 +338,14 @@ def test_crops_one_by_one_give_the_same_losses_and_gradients(rng):
 
 @pytest.mark.parametrize("variant", ["paper", "fixed"])
 def test_every_variant_has_finite_terms(variant, rng):
-    settings = demo(f"s2dc.{variant}")
-    terms = small_method(settings)(small_batch(settings, rng), Progress(0, 10, 0))
+    config = demo(f"s2dc.{variant}")
+    terms = small_method(config)(small_batch(config, rng), Progress(0, 10, 0))
     assert all(term.isfinite() for term in terms.values())
 
 
 def test_teacher_follows_before_a_step_and_queue_after_it(rng):
-    settings = demo()
-    method = small_method(settings)
+    config = demo()
+    method = small_method(config)
     with torch.no_grad():
         method.token_head.layer3[0].bias += 1
     before = method.teacher["token_head"].layer3[0].bias.clone()
@@ -320,7 +354,7 @@ def test_teacher_follows_before_a_step_and_queue_after_it(rng):
     torch.testing.assert_close(moved, torch.full_like(moved, 1e-3), rtol=1e-2, atol=0)
 
     rows = method.queue.rows.clone()
-    method(small_batch(settings, rng), Progress(0, 10, 0))
+    method(small_batch(config, rng), Progress(0, 10, 0))
     assert torch.equal(method.queue.rows, rows)
     method.after_step(Progress(0, 10, 0))
-    assert (method.queue.rows != rows).any(1).nonzero().flatten().tolist() == list(range(settings.batch))
+    assert (method.queue.rows != rows).any(1).nonzero().flatten().tolist() == list(range(config.batch))
