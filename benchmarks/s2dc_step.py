@@ -155,7 +155,7 @@ def main() -> None:
         step, reference = sum(report["seconds"].values()), sum(first["seconds"].values())
         phases = " | ".join(f"{report['seconds'].get(phase, 0.0):.2f}" for phase in PHASES)
         differences = " | ".join(
-            f"{largest_difference(first[key], report[key]):.0e}" for key in ("losses", "gradients")
+            f"{relative_difference(first[key], report[key]):.0e}" for key in ("losses", "gradients")
         )
         print(
             f"| {mode} | {phases} | {step:.1f} | {step / reference:.2f} | {report['peak_gib']:.2f} | {differences} |",
