@@ -31,6 +31,7 @@ from voxelbench.method import Batch, Losses, Method, MethodConfig, Progress, Vie
 from voxelbench.resolve import method_config
 from voxelbench.runs import MethodId
 from voxelbench.settings import EncoderPreset
+from voxelbench.training.device import alone
 from voxelbench.training.loop import Log, make_optimiser, parameter_groups, train, weighted_sum
 from voxelbench.training.sampling import Samples
 
@@ -141,7 +142,7 @@ class Subject:
         checkpoint = self.scratch / "checkpoint.pt"
         checkpoint.unlink(missing_ok=True)
         return train(
-            method, settings, samples, seed=_SEED, identity="", checkpoint_path=checkpoint, device=torch.device("cpu")
+            method, settings, samples, fabric=alone("cpu"), seed=_SEED, identity="", checkpoint_path=checkpoint
         )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from voxelbench import __version__
 from voxelbench.errors import VoxelbenchError
+from voxelbench.training import torchrun
 
 logger = logging.getLogger("voxelbench")
 
@@ -18,16 +19,17 @@ Command = Callable[[argparse.Namespace], int | None]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; return its exit status. An error that a user can mend is printed as one sentence."""
+    """Run one command; return its exit status. An error that a user can mend is printed as one sentence, once."""
     options = _parser().parse_args(arguments)
     # Libraries speak up when something is wrong; voxelbench reports its progress.
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr, force=True)
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.INFO if torchrun.is_main() else logging.ERROR)
     command: Command = options.command
     try:
         return command(options) or 0
     except VoxelbenchError as error:
-        print(f"voxelbench: {error}", file=sys.stderr)
+        if torchrun.is_first_to_fail():
+            print(f"voxelbench: {error}", file=sys.stderr)
         return 1
 
 
@@ -86,7 +88,8 @@ def _run(folder: Path, work: Callable[[], None]) -> None:
     try:
         work()
     except Exception as error:
-        write_failure(folder, error)
+        if torchrun.is_first_to_fail():
+            write_failure(folder, error)
         raise
     logger.info("wrote %s", folder)
 

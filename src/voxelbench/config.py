@@ -108,7 +108,8 @@ class RecipeFile(Strict):
 class Budget(Strict):
     """`config/budgets/<name>.yaml`: overrides for methods and recipes, and what they run on.
 
-    What a budget does not say is as in the one that it `extends`.
+    What a budget does not say is as in the one that it `extends`. A pretraining run is shared out among `processes`,
+    each with its own `threads`, `workers` and GPU.
     """
 
     name: str
@@ -119,6 +120,7 @@ class Budget(Strict):
     device: Literal["cpu", "cuda"]
     threads: int
     workers: int
+    processes: int = Field(1, gt=0)
     pretrain: Settings
     recipes: dict[RecipeName, RecipeFile]
 

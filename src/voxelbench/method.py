@@ -32,11 +32,16 @@ Losses = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Progress:
-    """The only clock of a method, and the only source of draws for a whole batch."""
+    """The only clock of a method, and the only source of draws for a whole batch.
+
+    A step is made of micro-batches, one a forward. `micro_batch` is the number of this one in its step, None in the
+    hooks, which run once a step. What is drawn depends on it, not on which process computes the micro-batch.
+    """
 
     step: int
     total: int
     seed: int
+    micro_batch: int | None = None
 
     @property
     def fraction(self) -> float:
@@ -45,8 +50,12 @@ class Progress:
 
     @cached_property
     def rng(self) -> np.random.RandomState:
-        """Random state of this step: a function of seed and step alone, so a resumed run draws the same."""
-        return step_rng(self.seed, self.step)
+        """Random state of this forward or hook: a function of seed, step and micro-batch, so a resumed run draws it."""
+        return step_rng(self.seed, self.step, _NO_SAMPLE + (0 if self.micro_batch is None else 1 + self.micro_batch))
+
+
+# From here on the third word of a random state numbers a step and its micro-batches; below it, samples.
+_NO_SAMPLE = 2**31
 
 
 def step_rng(seed: int, step: int, index: int | None = None) -> np.random.RandomState:
@@ -75,7 +84,7 @@ class Method(nn.Module):
         self.config = config
 
     def forward(self, views: Batch, progress: Progress) -> Losses:
-        """Return the loss terms of one batch, each a finite scalar, unweighted."""
+        """Return the loss terms of one micro-batch, each a finite scalar, unweighted."""
         raise NotImplementedError
 
     def before_step(self, progress: Progress) -> None:
@@ -100,6 +109,6 @@ BEFORE_TRAINING = 2**31
 """The step that stands for the drawing of initial weights; no run is that long."""
 
 
-def seed_torch(seed: int, step: int) -> None:
-    """Seed torch's own generators for one step, so that dropout and the like resume to the same bytes."""
-    torch.manual_seed(int(np.random.SeedSequence((seed, step, 1)).generate_state(1)[0]))
+def seed_torch(seed: int, step: int, micro_batch: int = 0) -> None:
+    """Seed torch's own generators for one micro-batch, so that dropout and the like resume to the same bytes."""
+    torch.manual_seed(int(np.random.SeedSequence((seed, step, 1, micro_batch)).generate_state(1)[0]))

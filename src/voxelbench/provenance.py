@@ -19,6 +19,7 @@ from voxelbench.validation import Strict
 
 _PACKAGES = (
     "torch",
+    "lightning-fabric",
     "monai",
     "numpy",
     "scipy",

@@ -12,11 +12,12 @@ from torch import nn
 from voxelbench.errors import DataError, TrainingError
 from voxelbench.settings import Clip, Optimiser, Schedule, Training
 from voxelbench.training import checkpoint
+from voxelbench.training.device import alone
 from voxelbench.training.loop import clip_gradients, train, weighted_sum
 from voxelbench.training.sampling import Samples, batches
 from voxelbench.training.schedule import learning_rate
 
-CPU = torch.device("cpu")
+CPU = alone("cpu")
 
 
 class Toy(nn.Module):
@@ -66,7 +67,7 @@ def run(path, *, learner=None, identity="spec", at_step=None, seed=3, workers=0,
         seed=seed,
         identity=identity,
         checkpoint_path=path,
-        device=CPU,
+        fabric=CPU,
         workers=workers,
         at_step=at_step,
     )
@@ -147,13 +148,13 @@ def test_a_loss_that_is_not_finite_names_term_and_step_and_keeps_the_last_state(
     with pytest.raises(TrainingError) as caught:
         run(path, learner=Toy(poison=5))
     sentence = str(caught.value)
-    assert sentence.startswith("total loss is nan at step 5 (fit=") and ", size=nan). " in sentence
-    assert sentence.endswith(f"Last good state: {path}.")
+    assert sentence.startswith("term 'size' is nan at step 5 (fit=") and ", size=nan); " in sentence
+    assert sentence.endswith(f"; last good state: {path}.")
     assert torch.load(path, weights_only=True)["step"] == 3
 
 
 def test_a_loss_that_is_not_finite_at_once_has_no_last_state(path):
-    with pytest.raises(TrainingError, match=r"at step 0 .* Last good state: none yet\.$"):
+    with pytest.raises(TrainingError, match=r"at step 0 .*; last good state: none yet\.$"):
         run(path, learner=Toy(poison=0))
 
 
@@ -195,7 +196,7 @@ def test_accumulating_equals_a_larger_batch(tmp_path):
             schedule=Schedule(shape="constant"),
         )
         samples = Samples(list(range(4)), lambda cases, rng: {"image": image[cases[0]]}, 1, batch, 0)
-        train(learner, chosen, samples, seed=0, identity="", checkpoint_path=tmp_path / f"{batch}.pt", device=CPU)
+        train(learner, chosen, samples, seed=0, identity="", checkpoint_path=tmp_path / f"{batch}.pt", fabric=CPU)
         states.append(learner.layer.weight.detach())
     for other in states[1:]:
         torch.testing.assert_close(other, states[0])
@@ -267,8 +268,8 @@ def test_orders_change_from_epoch_to_epoch_and_with_the_seed():
 
 
 def test_batches_start_anywhere():
-    whole = list(batches(samples_of(5, 2), 0, 6, workers=0))
-    later = list(batches(samples_of(5, 2), 4, 6, workers=0))
+    whole = list(batches(samples_of(5, 2), range(6), workers=0))
+    later = list(batches(samples_of(5, 2), range(4, 6), workers=0))
     for ours, theirs in zip(later, whole[4:], strict=True):
         assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
@@ -276,5 +277,5 @@ def test_batches_start_anywhere():
 def test_a_worker_draws_the_same_samples():
     """The one test that starts a worker process."""
     samples = Samples(list(range(5)), draw, 1, 2, 0)
-    here, there = (list(batches(samples, 0, 3, workers)) for workers in (0, 1))
+    here, there = (list(batches(samples, range(3), workers)) for workers in (0, 1))
     assert all(torch.equal(ours["image"], theirs["image"]) for ours, theirs in zip(here, there, strict=True))

@@ -1,3 +1,6 @@
+# Processes and their launcher change no number, so no param holds them: a finished run stays finished.
+SEVERAL = f"python -m torch.distributed.run --standalone --nproc-per-node {BUDGET.processes}"
+LAUNCHER = SEVERAL if BUDGET.processes > 1 else "python"
 PRETRAINED = paths.pretrain_runs("{budget}") / paths.PRETRAIN_RUN
 
 
@@ -14,11 +17,11 @@ rule pretrain:
         PRETRAINED / paths.LOG,
     conda:
         "../envs/engine.yaml"
-    threads: BUDGET.threads
+    threads: BUDGET.threads * BUDGET.processes
     resources:
-        gpu=GPU,
+        gpu=GPU * BUDGET.processes,
     params:
         spec=lambda wildcards: resolve.spec_sha256(resolve.pretrain_spec(pretrain_run(wildcards))),
     shell:
-        "python -m voxelbench pretrain {wildcards.method} --corpus {wildcards.corpus}"
+        "{LAUNCHER} -m voxelbench pretrain {wildcards.method} --corpus {wildcards.corpus}"
         " --encoder {wildcards.encoder} --seed {wildcards.seed} --budget {wildcards.budget} 2> {log}"

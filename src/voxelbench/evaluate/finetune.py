@@ -23,7 +23,7 @@ from voxelbench.provenance import RunRecord
 from voxelbench.recipes import RECIPES
 from voxelbench.resolve import EvalSpec, eval_spec, spec_sha256
 from voxelbench.runs import EvalRun
-from voxelbench.training.device import prepare_device
+from voxelbench.training.device import alone, prepare_device
 from voxelbench.training.log import write_log
 from voxelbench.training.loop import train
 from voxelbench.training.progress import reporting
@@ -58,7 +58,7 @@ def finetune(run: EvalRun) -> None:
             seed=spec.seed,
             identity=spec_sha256(spec),
             checkpoint_path=folder / paths.CHECKPOINT,
-            device=device,
+            fabric=alone(spec.device),
             workers=read_budget(spec.budget).workers,
             report=report,
         )

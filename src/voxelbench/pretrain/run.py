@@ -18,7 +18,7 @@ from voxelbench.provenance import RunRecord
 from voxelbench.resolve import PretrainSpec, method_config, pretrain_spec, spec_sha256
 from voxelbench.runs import PretrainRun
 from voxelbench.settings import MethodConfig
-from voxelbench.training.device import prepare_device
+from voxelbench.training.device import launch, prepare_device
 from voxelbench.training.log import write_log
 from voxelbench.training.loop import train
 from voxelbench.training.progress import reporting
@@ -38,11 +38,14 @@ class Draw:
 
 
 def pretrain(run: PretrainRun) -> None:
-    """Pretrain one method on one corpus and write its folder; `backbone.safetensors` comes last."""
+    """Pretrain one method on one corpus and write its folder; `backbone.safetensors` comes last.
+
+    Every process that torchrun started runs this, and the first of them writes.
+    """
     spec, folder = pretrain_spec(run), run.folder()
     folder.mkdir(parents=True, exist_ok=True)
     record = RunRecord(folder, spec)
-    device = prepare_device(spec.device, spec.threads)
+    device, fabric = prepare_device(spec.device, spec.threads), launch(spec.device)
     settings = method_config(run.method, run.budget)
     manifests = pretrain_manifests(run)
     with record.phase("data"):
@@ -65,16 +68,18 @@ def pretrain(run: PretrainRun) -> None:
             seed=spec.seed,
             identity=spec_sha256(spec),
             checkpoint_path=folder / paths.CHECKPOINT,
-            device=device,
+            fabric=fabric,
             workers=read_budget(run.budget).workers,
             at_step=keep_snapshot,
             report=report,
         )
-    write_log(folder / paths.LOSSES, log)
-    record.extra["n_cases"] = len(cases)
-    record.write(manifests.values(), str(device))
-    publish(method.published_backbone(), spec.encoder, folder / paths.BACKBONE)
-    (folder / paths.CHECKPOINT).unlink(missing_ok=True)
+    if fabric.is_global_zero:
+        write_log(folder / paths.LOSSES, log)
+        record.extra["n_cases"], record.extra["n_processes"] = len(cases), fabric.world_size
+        record.write(manifests.values(), str(device))
+        publish(method.published_backbone(), spec.encoder, folder / paths.BACKBONE)
+        (folder / paths.CHECKPOINT).unlink(missing_ok=True)
+    fabric.barrier()
 
 
 def corpus_cases(spec: PretrainSpec, manifests: dict[str, Path]) -> list[Case]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from voxelbench.training import torchrun
 from voxelbench.training.loop import Report
 
 logger = logging.getLogger(__name__)
@@ -15,7 +16,7 @@ logger = logging.getLogger(__name__)
 @contextmanager
 def reporting(title: str) -> Iterator[Report]:
     """Yield a function that reports steps: to a bar where a person watches, else as lines in the log."""
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or not torchrun.is_main():
         yield _log_line
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -1,16 +1,17 @@
 """Which cases make a sample, and the samples of a run as a dataset that a DataLoader can read in any worker.
 
-Sample k of a run is a function of (seed, k) alone, so the number of workers, or a resumed run, changes nothing.
+Sample k of a run is a function of (seed, k) alone, so the number of workers or of processes, or a resumed run, changes
+nothing.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from voxelbench.data.case import Case
-from voxelbench.errors import DataError
+from voxelbench.errors import ConfigError, DataError
 from voxelbench.method import Views, step_rng
 
 Draw = Callable[[tuple[Case, ...], np.random.RandomState], Views]
@@ -46,9 +47,24 @@ class Samples(Dataset[Views]):
         return self.draw(self.group(index), step_rng(self.seed, step, place))
 
 
-def batches(samples: Samples, first: int, last: int, workers: int) -> Iterator[dict[str, torch.Tensor]]:
-    """Yield micro-batches number `first` to `last` (not included), collated along a new leading axis."""
-    indices = [list(range(k * samples.batch, (k + 1) * samples.batch)) for k in range(first, last)]
+def share(accumulate: int, process: int, processes: int) -> range:
+    """Return which micro-batches of a step are those of one process: a block, in the order of the processes.
+
+    Raises:
+        ConfigError: the micro-batches of a step cannot be shared out evenly.
+    """
+    if accumulate % processes:
+        raise ConfigError(
+            f"training runs on {processes} processes, but a step has {accumulate} micro-batches (`accumulate`);"
+            " use a number of processes that divides it."
+        )
+    each = accumulate // processes
+    return range(process * each, (process + 1) * each)
+
+
+def batches(samples: Samples, numbers: Iterable[int], workers: int) -> Iterator[dict[str, torch.Tensor]]:
+    """Yield the micro-batches of a run with these numbers, collated along a new leading axis."""
+    indices = [list(range(k * samples.batch, (k + 1) * samples.batch)) for k in numbers]
     # Without a generator of its own the loader draws from torch's, and the first step of a resumed run would differ.
     own = torch.Generator()
     yield from DataLoader(samples, batch_sampler=indices, num_workers=workers, generator=own)
