@@ -11,7 +11,6 @@ from voxelbench import registry, resolve
 from voxelbench.config import read_encoder
 from voxelbench.encoders.build import build
 from voxelbench.errors import ConfigError
-from voxelbench.method import Progress
 from voxelbench.methods.swinmm.geometry import N_TURNS, SWAPS, swap_axes, turn
 from voxelbench.methods.swinmm.losses import hidden_error, nt_xent, standardise
 from voxelbench.methods.swinmm.masking import draw_hidden_cells, to_voxels

@@ -15,6 +15,7 @@ from voxelbench.validation import read_yaml
 SETTINGS = read_yaml(registry.folder("methods", "swinmm") / registry.CONFIG)["settings"]
 TEMPERATURE, CELL = SETTINGS["temperature"], SETTINGS["mask_cell"]
 TOLERANCE = 1e-5
+GRADIENT_TOLERANCE = 1e-7  # a gradient of a mean over 32,768 voxels is that much smaller
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_terms_and_their_gradients(terms, certify, prefix, target_of):
         certify("swinmm_losses", name, value, terms[f"{prefix}_{key}"], atol=TOLERANCE)
     expected = (crops(terms[f"{prefix}_drec"]), terms[f"{prefix}_dz1"], terms[f"{prefix}_drotp"])
     for leaf, gradient in zip(leaves, expected, strict=True):
-        certify("swinmm_losses", "gradients", leaf.grad, gradient, atol=TOLERANCE)
+        certify("swinmm_losses", "gradients", leaf.grad, gradient, atol=GRADIENT_TOLERANCE)
 
 
 def test_reconstruction_is_divided_by_the_kept_share(terms, certify):
