@@ -83,7 +83,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 def _table(errors: dict[Claim, float]) -> str:
     rows = [
-        f"| `{claim.array}` | {claim.formula} | {_rounded_up(error)} | {claim.tolerance:.0e} |\n"
+        f"| `{claim.array}` | {claim.formula} | {_rounded_up(error)} | {claim.tolerance or 0:.0g} |\n"
         for claim, error in sorted(errors.items())
     ]
     return "| array | formula | largest error | tolerance |\n|---|---|---|---|\n" + "".join(rows)
