@@ -178,8 +178,12 @@ def _known(what: str, name: str | None, known: Collection[str], path: Path) -> N
 @cache
 def read_budget(name: str) -> Budget:
     """Read `config/budgets/<name>.yaml`. Raises ConfigError for a budget that does not exist."""
-    content = merge({}, *(_read_named("budget", paths.budgets(), each) for each in budget_lineage(name)))
-    return parse(Budget, {"name": name, **content}, str(paths.budgets() / f"{name}.yaml"))
+    content: Settings = {}
+    for each in budget_lineage(name):
+        content = merge(content, _read_named("budget", paths.budgets(), each))
+        # One by one, so that a wrong key is reported in the file that has it.
+        budget = parse(Budget, {**content, "name": each}, str(paths.budgets() / f"{each}.yaml"))
+    return budget
 
 
 def budget_lineage(name: str) -> tuple[str, ...]:

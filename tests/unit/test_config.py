@@ -230,6 +230,49 @@ def test_a_pretraining_setting_moves_the_identity_of_what_is_finetuned_from_it(c
     assert resolve.spec_sha256(resolve.eval_spec(run)) != before
 
 
+def test_a_budget_that_extends_another_says_only_what_differs(checkout):
+    (checkout / "config" / "budgets" / "long.yaml").write_text(
+        "extends: demo\ntitle: long\nrecipes: {segmentation: {settings: {batch: 9}}}\n"
+    )
+    demo, long = config.read_budget("demo"), config.read_budget("long")
+    assert (long.name, long.title, long.encoder, long.data) == ("long", "long", demo.encoder, demo.data)
+    settings = {name: each.recipes["segmentation"].settings for name, each in (("demo", demo), ("long", long))}
+    assert settings["long"] == settings["demo"] | {"batch": 9}
+    edit(
+        checkout / "methods" / "s2dc" / "config.yaml",
+        lambda c: c.update(budgets={"demo": {"steps": 4, "batch": 1}, "long": {"steps": 5}}),
+    )
+    settings = resolve.method_settings(MethodId.parse("s2dc"), "long")
+    assert (settings["steps"], settings["batch"]) == (5, 1)
+
+
+def test_a_budget_that_extends_itself_is_refused(checkout):
+    folder = checkout / "config" / "budgets"
+    (folder / "one.yaml").write_text("extends: two\n")
+    (folder / "two.yaml").write_text("extends: one\n")
+    assert refused(lambda: config.read_budget("one")) == (
+        f"{folder}/two.yaml: extends 'one', which extends it; remove one `extends`."
+    )
+
+
+def test_a_table_may_have_a_budget_seeds_and_a_protocol_of_its_own(checkout):
+    file = checkout / "config" / "config.yaml"
+    own = {"budget": "full", "seeds": [4, 5], "protocol": "token_probe", "methods": ["scratch", "s2dc"]}
+    edit(file, lambda c: c["tables"].update(own={"title": "Own", "columns": [first_column(c)], **own}))
+    runs = [run for _, run in expand.table_runs("own", "full")]
+    assert {run.pretrain.seed for run in runs} == {4, 5} and {run.protocol for run in runs} == {"token_probe"}
+    assert config.table_budget("own", None) == "full" and config.table_budget("own", "demo") == "demo"
+    assert config.table_budget("table1", None) == config.read_config().budget
+
+
+def test_a_probe_compares_with_the_random_encoder(checkout):
+    file = checkout / "config" / "config.yaml"
+    edit(file, lambda c: c["tables"]["table1"].update(protocol="token_probe", methods=["s2dc"]))
+    assert refused(config.read_config) == (
+        f"{file}: table 'table1' compares with the random encoder; add scratch to its methods."
+    )
+
+
 def test_gated_real_data_say_why_and_twins_are_never_gated(checkout):
     run = EvalRun("btcv", "segmentation", 0, PretrainRun("full", NO_CORPUS, MethodId("scratch"), "swin12-demo", 0))
     reason = expand.gate(run)

@@ -76,6 +76,17 @@ def test_table1_needs_what_the_config_implies(tmp_path, monkeypatch):
     }
 
 
+def test_a_table_of_probes_needs_no_finetuning_and_is_made_with_its_own_budget(tmp_path, monkeypatch):
+    for name in ("config", "methods", "datasets", "src", "workflow", "profiles", "Snakefile"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(ROOT)
+    runs = [run for _, run in expand.table_runs("learning", "learn")]
+    pretrained = {run.pretrain for run in runs if run.pretrain.weights()}
+    planned = jobs(snakemake(tmp_path, "-n", "results/learning.csv"))
+    assert (planned["probe"], planned["pretrain"]) == (len(runs), len(pretrained)) and "evaluate" not in planned
+    assert jobs(snakemake(tmp_path, "-n", "results/learn/learning.csv"))["probe"] == len(runs)
+
+
 def test_lint_and_format():
     linted = snakemake(ROOT, "--lint")
     assert linted.returncode == 0, linted.stdout + linted.stderr
