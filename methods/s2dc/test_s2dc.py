@@ -11,8 +11,10 @@ from torch.nn.functional import avg_pool3d, normalize
 
 from voxelbench import registry, resolve
 from voxelbench.config import read_encoder
+from voxelbench.data.cache import write_volume
+from voxelbench.data.case import Case
 from voxelbench.encoders.build import build
-from voxelbench.errors import ConfigError
+from voxelbench.errors import ConfigError, DataError
 from voxelbench.method import Progress
 from voxelbench.methods.s2dc import losses
 from voxelbench.methods.s2dc.augmentation import (
@@ -27,7 +29,7 @@ from voxelbench.methods.s2dc.augmentation import (
     resample,
 )
 from voxelbench.methods.s2dc.correspondence import token_map, token_pairs
-from voxelbench.methods.s2dc.method import Method
+from voxelbench.methods.s2dc.method import Method, views
 from voxelbench.methods.s2dc.tiling import plane_tokens, tile
 from voxelbench.runs import MethodId
 from voxelbench.validation import parse
@@ -118,6 +120,14 @@ def test_intensity_shifts_fire_only_when_intended(rng):
     intended = draw_intensity_shifts(limits, "intended", 1000, rng)
     assert 0.4 < (intended != 0).mean() < 0.6
     assert np.abs(intended).max() <= 0.1
+
+
+@pytest.mark.parametrize("modality", ["CT", "PET"])
+def test_a_constant_volume_is_refused_by_name(modality, tmp_path):
+    write_volume(tmp_path / "a.h5", np.full((1, *ANISOTROPIC), -1000, np.float32))
+    case = Case("a", "a", modality, ("image",), ("",), (1.0, 1.0, 1.0), np.eye(4), ANISOTROPIC, tmp_path / "a.h5")
+    with pytest.raises(DataError, match="case a has no voxel above"):
+        views((case,), demo(), np.random.RandomState(0))
 
 
 # Tokens.

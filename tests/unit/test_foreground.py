@@ -3,19 +3,20 @@
 import numpy as np
 import pytest
 
-from voxelbench.data.foreground import bounding_box
+from voxelbench.data.foreground import foreground_box
+from voxelbench.errors import DataError
 
 
 def test_box_is_the_smallest_that_holds_all_foreground():
-    foreground = np.zeros((9, 7, 5), bool)
-    foreground[2, 3, 1] = foreground[6, 3, 4] = True
-    assert bounding_box(foreground) == (slice(2, 7), slice(3, 4), slice(1, 5))
+    volume = np.zeros((9, 7, 5))
+    volume[2, 3, 1] = volume[6, 3, 4] = 0.5
+    assert foreground_box("a", volume, 0.3) == (slice(2, 7), slice(3, 4), slice(1, 5))
 
 
 def test_box_of_everything_is_everything():
-    assert bounding_box(np.ones((3, 4, 5), bool)) == (slice(0, 3), slice(0, 4), slice(0, 5))
+    assert foreground_box("a", np.ones((3, 4, 5)), 0.0) == (slice(0, 3), slice(0, 4), slice(0, 5))
 
 
-def test_nothing_has_no_box():
-    with pytest.raises(ValueError, match="nothing is foreground"):
-        bounding_box(np.zeros((3, 4, 5), bool))
+def test_a_volume_without_foreground_is_refused_by_name():
+    with pytest.raises(DataError, match="case a has no voxel above 0.3 after scaling"):
+        foreground_box("a", np.full((3, 4, 5), 0.3), 0.3)

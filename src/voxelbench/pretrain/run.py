@@ -12,6 +12,7 @@ from voxelbench.data.case import Case, read_cases
 from voxelbench.data.splits import select
 from voxelbench.encoders.build import build
 from voxelbench.encoders.publish import publish
+from voxelbench.errors import DataError
 from voxelbench.expand import pretrain_manifests
 from voxelbench.method import BEFORE_TRAINING, Method, Views, seed_torch
 from voxelbench.provenance import RunRecord
@@ -33,8 +34,15 @@ class Draw:
     settings: MethodConfig
 
     def __call__(self, cases: tuple[Case, ...], rng: np.random.RandomState) -> Views:
-        """Draw one sample."""
-        return self.views(cases, self.settings, rng)
+        """Draw one sample. Raises DataError, naming the cases, where a view is not finite."""
+        views = self.views(cases, self.settings, rng)
+        for name, array in views.items():
+            if not np.isfinite(array).all():
+                raise DataError(
+                    f"case {', '.join(case.case_id for case in cases)}: view '{name}' holds NaN or infinite values; "
+                    f"prepare the dataset anew, or take the case out of the corpus."
+                )
+        return views
 
 
 def pretrain(run: PretrainRun) -> None:
