@@ -1,5 +1,6 @@
 """The loop: its schedule, its sums, and a resumed run that ends with the same bytes as one that never stopped."""
 
+import itertools
 import math
 
 import numpy as np
@@ -9,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from voxelbench import registry
+from voxelbench.checks import Subject
 from voxelbench.errors import DataError, TrainingError
 from voxelbench.settings import Clip, Optimiser, Schedule, Training
 from voxelbench.training import checkpoint
@@ -200,6 +203,49 @@ def test_accumulating_equals_a_larger_batch(tmp_path):
         states.append(learner.layer.weight.detach())
     for other in states[1:]:
         torch.testing.assert_close(other, states[0])
+
+
+def template_losses(folder, precision):
+    """Losses of a few steps of the template method on one batch."""
+    subject = Subject("_template", registry.method_card("_template"), folder)
+    chosen = subject.settings.model_copy(
+        update={
+            "steps": 6,
+            "precision": precision,
+            "optimiser": Optimiser(lr=1e-6, weight_decay=0.0),
+            "schedule": Schedule(shape="constant"),
+        }
+    )
+
+    def same_views(cases, rng):
+        return subject.plugin.views(cases, chosen, np.random.RandomState(0))
+
+    samples = Samples(subject.groups[0], same_views, 1, chosen.batch, 0)
+    path = folder / f"{precision}.pt"
+    log = train(subject.method(), chosen, samples, fabric=CPU, seed=0, identity="", checkpoint_path=path)
+    return [row["total"] for row in log]
+
+
+def test_bf16_learns_as_fp32_does(tmp_path):
+    full, mixed = (template_losses(tmp_path, precision) for precision in ("fp32", "bf16"))
+    assert mixed[0] == pytest.approx(full[0], rel=0.02) and mixed[0] != full[0]
+    assert mixed == pytest.approx(full, abs=0.05 * full[0])
+    assert all(after < before for losses in (full, mixed) for before, after in itertools.pairwise(losses))
+
+
+class Seer(Mean):
+    """Notes the types of what it is given and what it computes."""
+
+    def forward(self, batch, progress):
+        output = self.layer(batch["image"])
+        self.seen = batch["image"].dtype, output.dtype
+        return {"fit": output.float().square().mean()}
+
+
+def test_bf16_leaves_the_views_as_they_were_drawn(path):
+    learner = Seer()
+    run(path, learner=learner, precision="bf16", loss_weights={"fit": 1.0}, steps=1)
+    assert learner.seen == (torch.float32, torch.bfloat16)
 
 
 @pytest.mark.parametrize("scope", ["global", "per_tensor"])
