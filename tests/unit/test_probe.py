@@ -15,7 +15,7 @@ from voxelbench.data.case import read_cases
 from voxelbench.data.source import write_twin
 from voxelbench.encoders.backbone import PARTS, Encoder
 from voxelbench.encoders.build import build
-from voxelbench.errors import ConfigError
+from voxelbench.errors import ConfigError, DataError
 from voxelbench.evaluate.probe import fit, frozen_trunk, score
 from voxelbench.evaluate.rows import read_rows
 from voxelbench.evaluate.run import evaluate
@@ -126,6 +126,12 @@ def test_a_class_that_too_few_tokens_hold_or_lack_is_left_out_and_an_absent_one_
     tested = Tokens(rng.normal(size=(6, 3)), np.array([[True, False, True, True]] * 5 + [[False, False, False, True]]))
     rows = score(fitted, tested, make_case(np.zeros((1, 2, 2, 2), np.float32)), ["a", "b", "c", "d"])
     assert [row.item for row in rows] == ["c"]
+
+
+def test_too_few_tokens_for_any_class_are_refused():
+    tokens = Tokens(np.zeros((9, 3)), np.eye(9, 2, dtype=bool))
+    with pytest.raises(DataError, match="no class is in 5 of 9 training tokens and absent from as many; lower"):
+        fit(tokens, recipe(min_tokens=5))
 
 
 def test_the_random_encoder_is_what_a_method_of_that_seed_starts_from_and_stays_so(make_run):

@@ -1,6 +1,5 @@
 """The token probe: how well a linear classifier tells organs from the tokens of an encoder that is left as it is."""
 
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +24,6 @@ from voxelbench.recipes import TokenProbeRecipe
 from voxelbench.resolve import EvalSpec, eval_spec
 from voxelbench.runs import EvalRun
 from voxelbench.training.device import prepare_device
-
-logger = logging.getLogger(__name__)
 
 SPACE = "tokens"
 """The space in which a probe is scored: the encoder's grid."""
@@ -57,14 +54,19 @@ def probe(run: EvalRun) -> None:
     with record.phase("fit"):
         fitted = fit(learnt, recipe)
     names = list(classes)
-    left_out = [name for number, name in enumerate(names) if number not in fitted]
-    if not fitted:
-        raise DataError(f"{manifest}: no class is in and out of {recipe.min_tokens} training tokens; lower min_tokens.")
-    logger.info("left out of the probe: %s", ", ".join(left_out) or "no class")
     with record.phase("score"):
         rows = [row for case, held in zip(testing, tested, strict=True) for row in score(fitted, held, case, names)]
-    record.extra |= {"n_train": len(training), "n_test": len(testing), "n_train_tokens": len(learnt.holds)}
-    record.extra |= {"n_test_tokens": sum(len(each.holds) for each in tested), "left_out": left_out}
+    if not rows:
+        raise DataError(
+            f"{manifest}: no test case has tokens with a class and tokens without it; set a finer `grid` or `stride`."
+        )
+    record.extra |= {
+        "n_train": len(training),
+        "n_test": len(testing),
+        "n_train_tokens": len(learnt.holds),
+        "n_test_tokens": sum(len(each.holds) for each in tested),
+        "left_out": [name for number, name in enumerate(names) if number not in fitted],
+    }
     record.write([manifest, *([weights] if weights else [])], str(device))
     write_rows(folder / paths.CASES, rows)
 
@@ -81,13 +83,18 @@ def frozen_trunk(spec: EvalSpec, weights: Path | None) -> tuple[Encoder, dict[st
 
 
 def fit(tokens: Tokens, recipe: TokenProbeRecipe) -> Probe:
-    """Fit one logistic regression on standardised features for each class that enough tokens hold, and enough lack."""
+    """Fit one logistic regression on standardised features for each class that enough tokens hold, and enough lack.
+
+    Raises DataError if there is no such class.
+    """
     n_held = tokens.holds.sum(0)
-    fewest = np.minimum(n_held, len(tokens.holds) - n_held)
-    return {
-        int(number): _classifier(recipe).fit(tokens.features, tokens.holds[:, number])
-        for number in np.flatnonzero(fewest >= recipe.min_tokens)
-    }
+    numbers = np.flatnonzero(np.minimum(n_held, len(tokens.holds) - n_held) >= recipe.min_tokens)
+    if not len(numbers):
+        raise DataError(
+            f"no class is in {recipe.min_tokens} of {len(tokens.holds)} training tokens and absent from as many; "
+            "lower `min_tokens` of the token_probe recipe, or set a finer `grid` or `stride`."
+        )
+    return {int(number): _classifier(recipe).fit(tokens.features, tokens.holds[:, number]) for number in numbers}
 
 
 def _classifier(recipe: TokenProbeRecipe) -> Pipeline:
