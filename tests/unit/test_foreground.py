@@ -18,5 +18,5 @@ def test_box_of_everything_is_everything():
 
 
 def test_a_volume_without_foreground_is_refused_by_name():
-    with pytest.raises(DataError, match="case a has no voxel above 0.3 after scaling"):
+    with pytest.raises(DataError, match=r"case a has no voxel above 0.3 after scaling"):
         foreground_box("a", np.full((3, 4, 5), 0.3), 0.3)
