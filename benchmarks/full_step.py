@@ -1,0 +1,94 @@
+"""One optimiser step of a method at the size its authors ran, crop by crop: does it fit, and how long does it take?
+
+    python benchmarks/full_step.py s2dc voco swinmm
+
+Settings are those of budget `full` but for `crops_per_pass: 1`; the volumes are noise. Each method runs in a process of
+its own, since the peak of a process never falls. One micro-batch is taken: a step is `accumulate` of them.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import default_collate
+
+from voxelbench import registry, resolve
+from voxelbench.config import read_budget, read_encoder
+from voxelbench.data.cache import write_volume
+from voxelbench.data.case import Case
+from voxelbench.encoders.build import build
+from voxelbench.method import Progress, step_rng
+from voxelbench.runs import MethodId
+from voxelbench.training.loop import make_optimiser, weighted_sum
+from voxelbench.validation import parse
+
+SHAPE = (448, 448, 128)
+
+
+def noise(folder: Path) -> Case:
+    """Write a CT-like case of white noise."""
+    path = folder / "case.h5"
+    volume = np.random.RandomState(0).uniform(-500, 500, (1, *SHAPE)).astype(np.float32)
+    write_volume(path, volume)
+    return Case("noise", "noise", "CT", ("image",), ("HU",), (0.8, 0.8, 3.0), np.eye(4), SHAPE, path)
+
+
+def run(name: str, threads: int) -> dict[str, Any]:
+    """Take one step in this process."""
+    torch.set_num_threads(threads)
+    merged = resolve.method_settings(MethodId.parse(name), "full") | {"crops_per_pass": 1}
+    plugin = registry.load_method(name)
+    config = parse(plugin.Config, merged, "benchmark")
+    preset = read_encoder(read_budget("full").encoder).model_copy(update={"checkpointing": False})
+    torch.manual_seed(0)
+    method = plugin.Method(build(preset, 1, plugin.Method.needs), config).train()
+    optimiser = make_optimiser(method.parameter_groups(), config.optimiser)
+    with tempfile.TemporaryDirectory() as folder:
+        case = noise(Path(folder))
+        views = default_collate([plugin.views((case,), config, step_rng(0, 0, index)) for index in range(config.batch)])
+    progress = Progress(0, config.steps, 0, micro_batch=0)
+    started = time.perf_counter()
+    method.before_step(progress)
+    losses = method(views, progress)
+    weighted_sum(losses, config.loss_weights).backward()
+    optimiser.step()
+    method.after_step(progress)
+    return {
+        "seconds": time.perf_counter() - started,
+        "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "trained": sum(weight.numel() for weight in method.parameters() if weight.requires_grad),
+        "losses": {term: round(loss.item(), 4) for term, loss in losses.items()},
+    }
+
+
+def main() -> None:
+    """Run each method in its own process and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("methods", nargs="+")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.here:
+        print(json.dumps(run(*arguments.methods, arguments.threads)))
+        return
+    print("| method | trained parameters | micro-batch, s | peak, GiB | terms |\n|---|---|---|---|---|")
+    for method in arguments.methods:
+        command = [sys.executable, __file__, method, "--here", "--threads", str(arguments.threads)]
+        report = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+        terms = ", ".join(f"{term} {value}" for term, value in report["losses"].items())
+        print(
+            f"| {method} | {report['trained']:,} | {report['seconds']:.0f} | {report['peak_gib']:.1f} | {terms} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
