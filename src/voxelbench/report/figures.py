@@ -22,15 +22,14 @@ def draw_table(name: str, budget: str | None) -> None:
     rows = pd.read_csv(paths.table(budget, name), keep_default_na=True)
     rows["variant"] = rows["variant"].fillna("")
     is_probe = table.protocol == TOKEN_PROBE
-    figure, panels = plt.subplots(
-        1, 1 + is_probe, figsize=(max(5.0, 1.1 * len(table.columns) + 1.5), 4.2), layout="constrained", squeeze=False
-    )
+    width = max(6.0, 1.1 * len(table.columns) + 1.5)
+    figure, panels = plt.subplots(1, 1 + is_probe, figsize=(width, 4.2), layout="constrained", squeeze=False)
     draw = _draw_probe if is_probe else _draw_scores
     draw(panels[0], rows, table)
     data = "+".join(sorted(set(rows["data"])))
     interval = "Student's t over seeds" if is_probe else "bootstrap over patients"
     figure.suptitle(f"{table.title}\nbudget {budget}, data {data}; bars: 95 % {interval}", fontsize=9)
-    panels[0, 0].legend(fontsize=8, ncols=3, loc="upper left")
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), fontsize=8, ncols=4, loc="outside lower center")
     path = paths.figure(budget, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Software and date would make equal figures differ.
@@ -49,10 +48,10 @@ def _draw_probe(panels: np.ndarray, rows: pd.DataFrame, table: Table) -> None:
     scores, gains = panels
     _draw_bars(scores, rows, table)
     scores.set_ylabel("AUC of organs from frozen tokens, x 100")
-    scores.set_ylim(50, 105)
+    scores.set_ylim(50, 102)
     _draw_bars(gains, rows, table, GAIN)
     gains.axhline(0, color="black", lw=0.8)
-    gains.set_ylabel("gain over the random encoder of the same seed")
+    gains.set_ylabel("gain over random, seed by seed")
 
 
 def _draw_bars(axes: Axes, rows: pd.DataFrame, table: Table, suffix: str = "") -> None:

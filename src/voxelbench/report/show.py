@@ -8,6 +8,7 @@ from rich.table import Table
 
 from voxelbench import paths
 from voxelbench.errors import DataError
+from voxelbench.report.cells import GAIN
 from voxelbench.report.tables import NOTE_SEPARATOR
 
 _IDENTITY = ("method", "variant", "budget", "data")
@@ -19,7 +20,8 @@ def show(path: Path) -> None:
         raise DataError(f"{path}: no such table; make it with `make {path}`.")
     rows = pd.read_csv(path, dtype=str).fillna("")
     console = Console()
-    table = Table(title=f"{path} (x 100, 95 % interval, n cases)")
+    counted = "n cases, of a gain n seeds" if any(name.endswith(GAIN) for name in rows.columns) else "n cases"
+    table = Table(title=f"{path} (x 100, 95 % interval, {counted})")
     table.add_column("dataset")
     for _, row in rows.iterrows():
         table.add_column(" ".join(row[name] for name in _IDENTITY if row[name]), justify="right")
