@@ -1,5 +1,7 @@
 """SwinMM's turns, permutations, masks and learning rates against the released code, draws included."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -37,15 +39,18 @@ def test_a_turn_comes_before_a_permutation(arrays, certify):
 
 
 def test_each_crop_has_a_turn_of_its_own(arrays, certify):
-    turns = np.random.RandomState(21).randint(N_TURNS, size=2)
-    certify(VIEWS, "drawn turns", turns, arrays["rot_rand_label_seed21"], atol=0)
+    (seed,) = (re.search(r"rot_rand_seed(\d+)$", name) for name in arrays if name.startswith("rot_rand_seed"))
+    turns = np.random.RandomState(int(seed[1])).randint(N_TURNS, size=len(arrays["cube"]))
+    certify(VIEWS, "drawn turns", turns, arrays[f"rot_rand_label_seed{seed[1]}"], atol=0)
     turned = turn(arrays["cube"], torch.from_numpy(turns))
-    certify(VIEWS, "a turn for each crop", turned, arrays["rot_rand_seed21"], atol=0)
+    certify(VIEWS, "a turn for each crop", turned, arrays[f"rot_rand_seed{seed[1]}"], atol=0)
 
 
 def test_drawn_turns(arrays, certify):
-    turns = np.random.RandomState(22).randint(N_TURNS, size=16)
-    certify(VIEWS, "drawn turns", turns, arrays["rot_rand_labels_seed22_n16"], atol=0)
+    (name,) = (name for name in arrays if name.startswith("rot_rand_labels_seed"))
+    seed, number = map(int, re.findall(r"\d+", name))
+    turns = np.random.RandomState(seed).randint(N_TURNS, size=number)
+    certify(VIEWS, "drawn turns", turns, arrays[name], atol=0)
 
 
 @pytest.mark.parametrize("case", ["case0", "case1", "case2"])
