@@ -90,7 +90,7 @@ def tables(checkout):
     """Return a checkout with one small table: two datasets, scratch and s2dc, two seeds."""
     file = checkout / "config" / "config.yaml"
     content = yaml.safe_load(file.read_text())
-    content["seeds"] = [0, 1]
+    content["methods"], content["seeds"] = ["scratch", "s2dc.code"], [0, 1]
     content["tables"] = {
         "small": {
             "title": "Small",
