@@ -57,8 +57,10 @@ def _pretrain(options: argparse.Namespace) -> None:
     from voxelbench.config import read_budget
     from voxelbench.runs import MethodId, PretrainRun
 
-    encoder = options.encoder or read_budget(options.budget).encoder
-    run = PretrainRun(options.budget, options.corpus, MethodId.parse(options.method), encoder, options.seed)
+    budget = read_budget(options.budget)
+    torchrun.start(budget.processes)
+    encoder = options.encoder or budget.encoder
+    run = PretrainRun(budget.name, options.corpus, MethodId.parse(options.method), encoder, options.seed)
 
     from voxelbench.pretrain.run import pretrain
 

@@ -21,7 +21,7 @@ from voxelbench.method import Progress
 from voxelbench.nn.ema import follow, teacher_of
 from voxelbench.nn.queue import FeatureQueue
 from voxelbench.settings import Optimiser, Training
-from voxelbench.training import checkpoint
+from voxelbench.training import checkpoint, torchrun
 from voxelbench.training.device import alone, launch
 from voxelbench.training.loop import train
 from voxelbench.training.sampling import Samples
@@ -218,3 +218,15 @@ def test_draws_of_hooks_micro_batches_and_samples_are_apart():
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]))
+
+
+@pytest.mark.parametrize(("n_processes", "launched", "starts"), [(1, False, False), (4, False, True), (4, True, False)])
+def test_a_budget_of_several_processes_starts_them(monkeypatch, n_processes, launched, starts):
+    calls = []
+    monkeypatch.setattr(torchrun.os, "execv", lambda program, arguments: calls.append(arguments))
+    monkeypatch.setattr(torchrun, "is_launched", lambda: launched)
+    monkeypatch.setattr(sys, "argv", ["voxelbench", "pretrain", "s2dc"])
+    torchrun.start(n_processes)
+    assert bool(calls) == starts
+    if starts:
+        assert calls[0][-5:] == ("4", "-m", "voxelbench", "pretrain", "s2dc")

@@ -1,6 +1,3 @@
-# Processes and their launcher change no number, so no param holds them: a finished run stays finished.
-SEVERAL = f"python -m torch.distributed.run --standalone --nproc-per-node {BUDGET.processes}"
-LAUNCHER = SEVERAL if BUDGET.processes > 1 else "python"
 PRETRAINED = paths.pretrain_runs("{budget}") / paths.PRETRAIN_RUN
 
 
@@ -17,11 +14,12 @@ rule pretrain:
         PRETRAINED / paths.LOG,
     conda:
         "../envs/engine.yaml"
+    # Processes change no number, so they are no param: a finished run stays finished.
     threads: BUDGET.threads * BUDGET.processes
     resources:
         gpu=GPU * BUDGET.processes,
     params:
         spec=lambda wildcards: resolve.spec_sha256(resolve.pretrain_spec(pretrain_run(wildcards))),
     shell:
-        "{LAUNCHER} -m voxelbench pretrain {wildcards.method} --corpus {wildcards.corpus}"
+        "python -m voxelbench pretrain {wildcards.method} --corpus {wildcards.corpus}"
         " --encoder {wildcards.encoder} --seed {wildcards.seed} --budget {wildcards.budget} 2> {log}"

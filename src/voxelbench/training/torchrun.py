@@ -1,12 +1,23 @@
 """What torchrun tells each process that it starts, and what the command line needs of it: no torch at import."""
 
 import os
+import sys
 from functools import cache
 
 
 def is_launched() -> bool:
     """Whether torchrun started this process."""
     return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def start(n_processes: int) -> None:
+    """Start this command anew as so many processes of torchrun, which replaces it; return if one is enough.
+
+    A command that torchrun started already keeps the number of processes that it was started with.
+    """
+    if n_processes > 1 and not is_launched():
+        torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(n_processes))
+        os.execv(sys.executable, (sys.executable, *torchrun, "-m", "voxelbench", *sys.argv[1:]))
 
 
 def processes() -> int:
