@@ -124,6 +124,16 @@ def test_another_preset_is_refused(preset, weights):
         load_pretrained(build(wider, 1, PARTS), weights)
 
 
+def test_weights_of_another_patch_merging_are_refused_though_they_fit(preset, weights):
+    fixed = preset.model_copy(update={"name": "mine", "merging": "fixed"})
+    with pytest.raises(TrainingError) as caught:
+        load_pretrained(build(fixed, 1, PARTS), weights)
+    assert str(caught.value) == (
+        f"{weights}: was trained with `merging: legacy`, the run's encoder mine has `merging: fixed`; "
+        "name an encoder that agrees."
+    )
+
+
 def test_an_unknown_part_is_refused(preset, weights):
     save_file(load_file(weights) | {"head.weight": torch.zeros(1)}, weights)
     with pytest.raises(TrainingError) as caught:

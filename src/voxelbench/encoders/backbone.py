@@ -4,12 +4,15 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from voxelbench.settings import EncoderPreset
+
 PARTS = ("trunk", "skips", "decoder")
 
 
 class Encoder(nn.Module):
-    """A feature pyramid. `channels` and `strides` describe its outputs, fine to coarse."""
+    """A feature pyramid. `channels` and `strides` describe its outputs, fine to coarse; `preset` is what built it."""
 
+    preset: EncoderPreset
     in_channels: int
     channels: tuple[int, ...]
     strides: tuple[int, ...]

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from voxelbench.encoders.backbone import PARTS, Backbone
+from voxelbench.encoders.description import read_description
 from voxelbench.encoders.swin import SwinDecoder, SwinSkips, SwinTrunk
 from voxelbench.errors import TrainingError
 from voxelbench.settings import EncoderPreset
@@ -28,7 +29,8 @@ def load_pretrained(backbone: Backbone, weights: Path) -> dict[str, str]:
     """Load published weights into the parts of `backbone`; every tensor of the file has to fit.
 
     Where the number of input channels differs, the stem (each layer that reads the input) keeps its random start.
-    Returns, for each part, "pretrained", "pretrained, random stem", or "random". Raises TrainingError otherwise.
+    Returns, for each part, "pretrained", "pretrained, random stem", or "random". Raises TrainingError
+    otherwise, and where a file names an encoder that computes something else, such as another patch merging.
     """
     published = load_file(weights)
     origin = {}
@@ -42,7 +44,22 @@ def load_pretrained(backbone: Backbone, weights: Path) -> dict[str, str]:
         raise TrainingError(
             f"{weights}: holds '{left[0]}', which is no part of a backbone; expected {', '.join(PARTS)}."
         )
+    _check_computation(backbone.trunk.preset, weights)
     return origin
+
+
+def _check_computation(preset: EncoderPreset, weights: Path) -> None:
+    """Raise TrainingError if the weights fit but were trained in an encoder that computes something else with them."""
+    description = read_description(weights)
+    if description is None:
+        return
+    for key, own in preset.model_dump(exclude={"name", "checkpointing"}).items():
+        theirs = getattr(description.encoder, key)
+        if theirs != own:
+            raise TrainingError(
+                f"{weights}: was trained with `{key}: {theirs}`, the run's encoder {preset.name} has `{key}: {own}`; "
+                f"name an encoder that agrees."
+            )
 
 
 def _load_part(part: nn.Module, offered: dict[str, torch.Tensor], source: str) -> str:

@@ -1,5 +1,6 @@
 """The card of exported weights: facts as YAML front matter, and the lines that load the weights into MONAI."""
 
+import json
 from typing import Any
 
 import yaml
@@ -85,6 +86,6 @@ def _code(encoder: EncoderPreset, in_channels: int, file: str, modules: list[str
         f"    downsample={'LegacyPatchMerging' if is_legacy else repr('merging')},",
         ")",
         f'missing, unexpected = model.load_state_dict(load_file("{file}"), strict=False)',
-        f"assert not unexpected and {{name.split('.')[0] for name in missing}}.isdisjoint({modules})",
+        f'assert not unexpected and {{name.split(".")[0] for name in missing}}.isdisjoint({json.dumps(modules)})',
     ]
     return "\n".join(lines)

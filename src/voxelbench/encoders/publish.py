@@ -1,25 +1,20 @@
 """The published artefact as a file: the tensors of each part, and the preset that builds them."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import load_file, save
 
 from voxelbench.atomic import written_whole
 from voxelbench.encoders.backbone import Backbone
 from voxelbench.encoders.build import build, load_pretrained
+from voxelbench.encoders.description import Description, read_description
 from voxelbench.errors import TrainingError
 from voxelbench.settings import EncoderPreset
-from voxelbench.validation import parse
 
 Source = Mapping[str, str | int]
 """Where imported weights come from; empty for weights of our own runs."""
-
-# One key for all: safetensors writes several in any order, and equal backbones shall be equal bytes.
-_METADATA = "backbone"
 
 
 @dataclass(frozen=True)
@@ -38,14 +33,9 @@ def publish(backbone: Backbone, encoder: EncoderPreset, path: Path, source: Sour
         for name, part in backbone.parts().items()
         for key, tensor in part.state_dict().items()
     }
-    description = {
-        "encoder": encoder.model_dump(mode="json"),
-        "in_channels": backbone.trunk.in_channels,
-        "source": dict(source or {}),
-    }
-    metadata = {_METADATA: json.dumps(description, sort_keys=True)}
+    description = Description(encoder=encoder, in_channels=backbone.trunk.in_channels, source=dict(source or {}))
     with written_whole(path) as partial:
-        partial.write_bytes(save(tensors, metadata=metadata))
+        partial.write_bytes(save(tensors, metadata=description.metadata()))
 
 
 def read_published(path: Path) -> Published:
@@ -53,18 +43,13 @@ def read_published(path: Path) -> Published:
 
     Raises TrainingError if the file is damaged, or was not written by `publish`.
     """
-    try:
-        with safe_open(path, "pt") as file:
-            metadata, keys = file.metadata() or {}, list(file.keys())
-    except (OSError, SafetensorError) as error:
-        raise TrainingError(f"{path}: cannot be read ({error}); name a backbone that a pretraining wrote.") from None
-    if _METADATA not in metadata:
+    description = read_description(path)
+    if description is None:
         raise TrainingError(
             f"{path}: does not say which encoder it is of, so it is no published backbone; "
             "bring weights from elsewhere in with `voxelbench import-weights`."
         )
-    description = json.loads(metadata[_METADATA])
-    encoder = parse(EncoderPreset, description["encoder"], str(path))
-    backbone = build(encoder, description["in_channels"], {key.split(".", 1)[0] for key in keys})
+    parts = {key.split(".", 1)[0] for key in load_file(path)}
+    backbone = build(description.encoder, description.in_channels, parts)
     load_pretrained(backbone, path)
-    return Published(backbone, encoder, description["source"])
+    return Published(backbone, description.encoder, description.source)

@@ -40,6 +40,7 @@ class SwinTrunk(Encoder):
 
     def __init__(self, preset: EncoderPreset, in_channels: int) -> None:
         super().__init__()
+        self.preset = preset
         self.in_channels = in_channels
         self.channels = tuple(preset.feature_size * 2**stage for stage in range(N_STAGES + 1))
         self.strides = tuple(preset.patch_size * 2**stage for stage in range(N_STAGES + 1))
