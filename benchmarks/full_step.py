@@ -11,34 +11,19 @@ import json
 import resource
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch.utils.data import default_collate
+from noise import noise_batch
 
 from voxelbench import registry, resolve
 from voxelbench.config import read_budget, read_encoder
-from voxelbench.data.cache import write_volume
-from voxelbench.data.case import Case
 from voxelbench.encoders.build import build
-from voxelbench.method import Progress, step_rng
+from voxelbench.method import Progress
 from voxelbench.runs import MethodId
 from voxelbench.training.loop import make_optimiser, weighted_sum
 from voxelbench.validation import parse
-
-SHAPE = (448, 448, 128)
-
-
-def noise(folder: Path) -> Case:
-    """Write a CT-like case of white noise."""
-    path = folder / "case.h5"
-    volume = np.random.RandomState(0).uniform(-500, 500, (1, *SHAPE)).astype(np.float32)
-    write_volume(path, volume)
-    return Case("noise", "noise", "CT", ("image",), ("HU",), (0.8, 0.8, 3.0), np.eye(4), SHAPE, path)
 
 
 def run(name: str, threads: int) -> dict[str, Any]:
@@ -51,9 +36,7 @@ def run(name: str, threads: int) -> dict[str, Any]:
     torch.manual_seed(0)
     method = plugin.Method(build(preset, 1, plugin.Method.needs), config).train()
     optimiser = make_optimiser(method.parameter_groups(), config.optimiser)
-    with tempfile.TemporaryDirectory() as folder:
-        case = noise(Path(folder))
-        views = default_collate([plugin.views((case,), config, step_rng(0, 0, index)) for index in range(config.batch)])
+    views = noise_batch(plugin, config)
     progress = Progress(0, config.steps, 0, micro_batch=0)
     started = time.perf_counter()
     method.before_step(progress)
