@@ -132,6 +132,18 @@ def test_a_damaged_checkpoint_is_left_aside(path, tmp_path, caplog):
     assert f"{path} cannot be read (" in caplog.text
 
 
+def test_a_checkpoint_of_another_shape_is_refused_and_kept(path):
+    with pytest.raises(Killed):
+        run(path, at_step=stop_after(4))
+    before = path.read_bytes()
+    wider = Toy()
+    wider.register_buffer("more", torch.zeros(2))
+    with pytest.raises(TrainingError, match=r"state\.pt: is of this run, .*\"more\".* move the file away") as caught:
+        run(path, learner=wider)
+    assert "\n" not in str(caught.value)
+    assert path.read_bytes() == before
+
+
 def test_a_write_that_fails_keeps_the_last_checkpoint(path, monkeypatch):
     with pytest.raises(Killed):
         run(path, at_step=stop_after(4))

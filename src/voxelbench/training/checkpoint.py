@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from voxelbench.atomic import written_whole
+from voxelbench.errors import TrainingError
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,10 @@ def save(
 def resume(
     path: Path, identity: str, learner: nn.Module, optimiser: torch.optim.Optimizer
 ) -> tuple[int, list[dict[str, float]]]:
-    """Load a checkpoint of the same run and return (next step, log); start at 0 if there is none, or another run's."""
+    """Load a checkpoint of the same run and return (next step, log); start at 0 if there is none, or another run's.
+
+    Raises TrainingError if it is of this run and does not fit: the code was changed in between.
+    """
     if not path.exists():
         return 0, []
     try:
@@ -47,7 +51,14 @@ def resume(
     if not identities_match:
         logger.warning("%s belongs to another configuration of this run; starting from step 0.", path)
         return 0, []
-    learner.load_state_dict(state["learner"])
-    optimiser.load_state_dict(state["optimiser"])
+    try:
+        learner.load_state_dict(state["learner"])
+        optimiser.load_state_dict(state["optimiser"])
+    except (RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise TrainingError(
+            f"{path}: is of this run, but its tensors do not fit the code as it is now ({reason}); go back to the code "
+            f"that wrote it, or move the file away to start from step 0."
+        ) from None
     logger.info("resuming at step %d", state["step"])
     return state["step"], state["log"]
