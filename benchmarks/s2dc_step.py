@@ -126,7 +126,7 @@ def main() -> None:
     if arguments.one:
         print(json.dumps(run(arguments.one, tuple(arguments.grid), arguments.threads)))
         return
-    print(f"| mode | {' | '.join(PHASES)} | step, s | ratio | peak, GiB | losses differ | gradients differ |")
+    print(f"| mode | {' | '.join(PHASES)} | step, s | ratio | peak, GiB | losses differ | gradient norms differ |")
     print("|---" * (len(PHASES) + 6) + "|")
     first = None
     for mode in arguments.modes:
