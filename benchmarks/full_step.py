@@ -23,15 +23,13 @@ from voxelbench.encoders.build import build
 from voxelbench.method import Progress
 from voxelbench.runs import MethodId
 from voxelbench.training.loop import make_optimiser, weighted_sum
-from voxelbench.validation import parse
 
 
 def run(name: str, threads: int) -> dict[str, Any]:
     """Take one step in this process."""
     torch.set_num_threads(threads)
-    merged = resolve.method_settings(MethodId.parse(name), "full") | {"crops_per_pass": 1}
     plugin = registry.load_method(name)
-    config = parse(plugin.Config, merged, "benchmark")
+    config = resolve.method_config(MethodId.parse(name), "full", {"crops_per_pass": 1})
     preset = read_encoder(read_budget("full").encoder).model_copy(update={"checkpointing": False})
     torch.manual_seed(0)
     method = plugin.Method(build(preset, 1, plugin.Method.needs), config).train()

@@ -24,11 +24,10 @@ from torch import nn
 from voxelbench import registry, resolve
 from voxelbench.config import read_encoder
 from voxelbench.encoders.build import build
-from voxelbench.method import Progress
-from voxelbench.methods.s2dc.method import Config, Method
+from voxelbench.method import MethodConfig, Progress
+from voxelbench.methods.s2dc.method import Method
 from voxelbench.runs import MethodId
 from voxelbench.training.loop import make_optimiser, weighted_sum
-from voxelbench.validation import parse
 
 MODES: dict[str, dict[str, Any]] = {
     "plain": {"checkpointing": False, "crops_per_pass": None},
@@ -62,12 +61,11 @@ class Clock:
         return timed
 
 
-def settings(grid: tuple[int, int], crops_per_pass: int | None) -> Config:
+def settings(grid: tuple[int, int], crops_per_pass: int | None) -> MethodConfig:
     """Return the released settings, with a plane of `grid` crops."""
     crop = [grid[0] * SIDE, grid[1] * SIDE, SIDE]
-    overrides = {"crop_grid": list(grid), "crop": crop, "crops_per_pass": crops_per_pass}
-    merged = resolve.merge(resolve.method_settings(MethodId.parse("s2dc.code"), "full"), overrides)
-    return parse(registry.load_method("s2dc").Config, merged, "benchmark")
+    override = {"crop_grid": list(grid), "crop": crop, "crops_per_pass": crops_per_pass}
+    return resolve.method_config(MethodId.parse("s2dc.code"), "full", override)
 
 
 def instrumented(method: Method, clock: Clock) -> Method:

@@ -9,7 +9,7 @@ from monai.transforms import Affine, CenterSpatialCropd, Compose, RandAffined, R
 from monai.utils import set_determinism
 from torch.nn.functional import avg_pool3d, normalize
 
-from voxelbench import registry, resolve
+from voxelbench import resolve
 from voxelbench.config import read_encoder
 from voxelbench.data.cache import write_volume
 from voxelbench.data.case import Case
@@ -32,7 +32,6 @@ from voxelbench.methods.s2dc.correspondence import token_map, token_pairs
 from voxelbench.methods.s2dc.method import Method, views
 from voxelbench.methods.s2dc.tiling import plane_tokens, tile
 from voxelbench.runs import MethodId
-from voxelbench.validation import parse
 
 ANISOTROPIC = (24, 14, 9)
 
@@ -43,8 +42,7 @@ def rng():
 
 
 def demo(method="s2dc", **override):
-    merged = resolve.merge(resolve.method_settings(MethodId.parse(method), "demo"), override)
-    return parse(registry.load_method("s2dc").Config, merged, "test")
+    return resolve.method_config(MethodId.parse(method), "demo", override)
 
 
 # Resampling.

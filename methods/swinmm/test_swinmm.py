@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from voxelbench import registry, resolve
+from voxelbench import resolve
 from voxelbench.config import read_encoder
 from voxelbench.encoders.build import build
 from voxelbench.errors import ConfigError
@@ -17,7 +17,6 @@ from voxelbench.methods.swinmm.masking import draw_hidden_cells, to_voxels
 from voxelbench.methods.swinmm.method import Method
 from voxelbench.methods.swinmm.objective import Branch, Passes, Prediction, observe, predict, score
 from voxelbench.runs import MethodId
-from voxelbench.validation import parse
 
 SMALL = (64, 32, 32)
 turns_of_three = st.lists(st.integers(0, N_TURNS - 1), min_size=3, max_size=3).map(torch.tensor)
@@ -33,8 +32,7 @@ def crops_of(shape, seed=0):
 
 
 def demo(method="swinmm", **override):
-    settings = resolve.merge(resolve.method_settings(MethodId.parse(method), "demo"), override)
-    return parse(registry.load_method("swinmm").Config, settings, "test")
+    return resolve.method_config(MethodId.parse(method), "demo", override)
 
 
 def small_method(settings):

@@ -3,6 +3,7 @@
 import numpy as np
 from pydantic import Field
 
+from voxelbench.data.flips import flip
 from voxelbench.validation import Strict
 
 
@@ -17,9 +18,7 @@ class Augmentation(Strict):
 
 def augment(crop: np.ndarray, limits: Augmentation, rng: np.random.RandomState) -> np.ndarray:
     """Draw the changes of one crop (C, x, y, z) and apply them; intensities are not clipped again."""
-    for axis in (1, 2, 3):
-        if rng.uniform() < limits.flip_probability:
-            crop = np.flip(crop, axis)
+    (crop,) = flip([crop], limits.flip_probability, rng)
     if rng.uniform() < limits.turn_probability:
         crop = np.rot90(crop, rng.randint(1, 4), axes=(1, 2))
     if rng.uniform() < limits.shift_probability:

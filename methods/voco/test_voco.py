@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voxelbench import registry, resolve
+from voxelbench import resolve
 from voxelbench.config import read_encoder
 from voxelbench.data.cache import write_volume
 from voxelbench.data.case import Case
@@ -19,7 +19,6 @@ from voxelbench.methods.voco.method import Method, views
 from voxelbench.methods.voco.position import base_positions, draw_position, overlaps
 from voxelbench.runs import MethodId
 from voxelbench.training.loop import weighted_sum
-from voxelbench.validation import parse
 
 START = Progress(0, 10, 0)
 STILL = {"flip_probability": 0.0, "turn_probability": 0.0, "shift_probability": 0.0, "shift_offset": 0.1}
@@ -31,8 +30,7 @@ def rng():
 
 
 def demo(method="voco", **override):
-    settings = resolve.merge(resolve.method_settings(MethodId.parse(method), "demo"), override)
-    return parse(registry.load_method("voco").Config, settings, "test")
+    return resolve.method_config(MethodId.parse(method), "demo", override)
 
 
 # Positions.

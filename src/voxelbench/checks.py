@@ -313,7 +313,7 @@ def published_backbone_loads(subject: Subject) -> str:
     """The published weights load into a fresh backbone, every tensor, and give equal features."""
     published, fresh = subject.method().published_backbone().eval(), subject.backbone().eval()
     path = subject.scratch / paths.BACKBONE
-    publish(published, subject.preset, path)
+    publish(published, path)
     origins = load_pretrained(fresh, path)
     if set(origins.values()) != {"pretrained"}:
         return f"the published backbone lacks parts that the method needs: {origins}."

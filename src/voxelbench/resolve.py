@@ -98,10 +98,11 @@ def method_settings(method: MethodId, budget: str) -> Settings:
     return merge(file.settings, *overrides)
 
 
-def method_config(method: MethodId, budget: str) -> MethodConfig:
-    """Return the validated config of a method; imports the plug-in, and so torch."""
+def method_config(method: MethodId, budget: str, override: Settings | None = None) -> MethodConfig:
+    """Return the validated config of a method, `override` laid on last; imports the plug-in, and so torch."""
     path = registry.folder("methods", method.name) / registry.CONFIG
-    return parse(registry.load_method(method.name).Config, method_settings(method, budget), str(path))
+    settings = merge(method_settings(method, budget), override)
+    return parse(registry.load_method(method.name).Config, settings, str(path))
 
 
 def recipe(dataset: str, task: TaskCard, budget: str, protocol: Protocol = "finetune") -> Recipe:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+import torch
 
 Arrays = dict[str, np.ndarray]
 
@@ -51,11 +52,60 @@ def certify() -> Callable[..., None]:
         ours, theirs = _numbers(ours), _numbers(theirs)
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=atol, err_msg=f"{array}: {formula}")
         error = float(np.abs(ours - theirs).max()) if ours.size else 0.0
-        errors = ERRORS["voco" if array == "swin_merging" else array.split("_")[0]]
+        errors = ERRORS[_method(array)]
         claim = Claim(array, formula, atol)
         errors[claim] = max(errors.get(claim, 0.0), error)
 
     return compare
+
+
+@pytest.fixture
+def fill_by_name() -> Callable[[dict[str, torch.Tensor]], None]:
+    """Give each weight sin(0.37 n + k) of its number n, scaled; k counts the released names in order."""
+
+    @torch.no_grad()
+    def fill(named: dict[str, torch.Tensor]) -> None:
+        for k, (name, weight) in enumerate(sorted(named.items())):
+            wave = np.sin(0.37 * np.arange(weight.numel()) + k).reshape(weight.shape)
+            if weight.dim() > 1:
+                values = wave * np.sqrt(2 / weight[0].numel())
+            else:
+                values = 1 + 0.05 * wave if name.endswith("weight") else 0.02 * wave
+            weight.copy_(torch.from_numpy(values))
+
+    return fill
+
+
+@pytest.fixture
+def chirp() -> Callable[[tuple[int, ...]], torch.Tensor]:
+    """Return a float32 tensor of a shape whose voxel n, row-major, is 0.5 + 0.5 sin(0.013 n + 0.00017 n^1.5)."""
+
+    def make(shape: tuple[int, ...]) -> torch.Tensor:
+        n = np.arange(np.prod(shape), dtype=np.float64)
+        values = 0.5 + 0.5 * np.sin(0.013 * n + 0.00017 * n**1.5)
+        return torch.from_numpy(values.reshape(shape).astype(np.float32))
+
+    return make
+
+
+@pytest.fixture
+def certificate() -> Callable[[str], str]:
+    """Return the certificate that an array belongs to, as it stands in the README of its method."""
+
+    def read(array: str) -> str:
+        found = MARKS.search(_readme(_method(array)).read_text(encoding="utf-8"))
+        assert found
+        return found[0]
+
+    return read
+
+
+def _method(array: str) -> str:
+    return "voco" if array == "swin_merging" else array.split("_")[0]
+
+
+def _readme(method: str) -> Path:
+    return CHECKOUT / "methods" / method / "README.md"
 
 
 def _numbers(values: object) -> np.ndarray:
@@ -74,7 +124,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if exitstatus or session.config.getoption("numprocesses", None):
         raise pytest.UsageError("certificates are written by a session that passes, in one process")
     for method, errors in ERRORS.items():
-        readme = CHECKOUT / "methods" / method / "README.md"
+        readme = _readme(method)
         text, count = MARKS.subn(lambda marks: marks[1] + _table(errors) + marks[2], readme.read_text("utf-8"))  # noqa: B023
         if count != 1:
             raise pytest.UsageError(f"{readme} has {count} places for a certificate, expected one")

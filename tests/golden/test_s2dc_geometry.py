@@ -3,15 +3,14 @@
 import numpy as np
 import torch
 
-from voxelbench import registry
+from voxelbench.config import read_method
 from voxelbench.methods.s2dc.augmentation import VolumeAffine
 from voxelbench.methods.s2dc.correspondence import token_map, token_pairs
 from voxelbench.methods.s2dc.tiling import plane_tokens
 from voxelbench.settings import Schedule
 from voxelbench.training.schedule import learning_rate
-from voxelbench.validation import read_yaml
 
-SETTINGS = read_yaml(registry.folder("methods", "s2dc") / registry.CONFIG)["settings"]
+SETTINGS = read_method("s2dc").settings
 
 
 def test_pairs_and_matrices(golden, certify):

@@ -5,15 +5,14 @@ import random
 import pytest
 import torch
 
-from voxelbench import registry
+from voxelbench.config import read_method
 from voxelbench.methods.s2dc import losses
 from voxelbench.nn.heads import ProjectionHead
 from voxelbench.nn.sinkhorn import log_optimal_transport
-from voxelbench.validation import read_yaml
 
 ATOL = 1e-10
 
-SETTINGS = read_yaml(registry.folder("methods", "s2dc") / registry.CONFIG)["settings"]
+SETTINGS = read_method("s2dc").settings
 TEMPERATURE = SETTINGS["global_temperature"]
 NAMES = {"ot": "optimal transport", "dual": "dual softmax"}
 

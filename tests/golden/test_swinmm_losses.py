@@ -5,14 +5,13 @@ import pytest
 import torch
 from torch.nn import functional
 
-from voxelbench import registry
+from voxelbench.config import read_method
 from voxelbench.methods.swinmm.geometry import N_TURNS
 from voxelbench.methods.swinmm.losses import hidden_error, nt_xent, standardise
 from voxelbench.methods.swinmm.masking import draw_hidden_cells, to_voxels
 from voxelbench.methods.swinmm.objective import Prediction, observe, predict, score
-from voxelbench.validation import read_yaml
 
-SETTINGS = read_yaml(registry.folder("methods", "swinmm") / registry.CONFIG)["settings"]
+SETTINGS = read_method("swinmm").settings
 TEMPERATURE, CELL = SETTINGS["temperature"], SETTINGS["mask_cell"]
 TOLERANCE = 1e-5
 GRADIENT_TOLERANCE = 1e-7  # a gradient of a mean over 32,768 voxels is that much smaller

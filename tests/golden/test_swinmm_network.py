@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -57,10 +56,10 @@ def test_tables_biases_and_vectors_do_not_decay(method):
 @pytest.mark.parametrize(
     ("merging", "array"), [("fixed", "swinmm_encoder_probe"), ("legacy", "swinmm_encoder_probe_legacy_merging")]
 )
-def test_outputs(golden, certify, merging, array):
+def test_outputs(golden, certify, fill_by_name, chirp, merging, array):
     arrays, method = golden(array), make_method(merging).eval()
-    fill(method)
-    crops = torch.from_numpy(probe((2, 1, 64, 64, 64)))
+    fill_by_name({released_name(name): weight for name, weight in method.named_parameters()})
+    crops = chirp((2, 1, 64, 64, 64))
     with torch.no_grad():
         features, prediction = method.backbone.trunk(crops), method.network(crops)
     for level, feature in enumerate(features):
@@ -70,21 +69,3 @@ def test_outputs(golden, certify, merging, array):
     certify(array, "decoder", prediction.crops[:, :, ::8, ::8, ::8], arrays["rec_sub"], atol=TOLERANCE)
     certify(array, "decoder, mean", prediction.crops.mean((1, 2, 3, 4)), arrays["rec_mean"], atol=TOLERANCE)
     certify(array, "decoder, standard deviation", prediction.crops.std(), arrays["rec_std"], atol=TOLERANCE)
-
-
-@torch.no_grad()
-def fill(method):
-    """Give each weight sin(0.37 n + k) of its number n, scaled; k counts the released names in order."""
-    named = sorted((released_name(name), parameter) for name, parameter in method.named_parameters())
-    for k, (name, parameter) in enumerate(named):
-        wave = np.sin(0.37 * np.arange(parameter.numel()) + k).reshape(parameter.shape)
-        if parameter.dim() > 1:
-            values = wave * np.sqrt(2 / parameter[0].numel())
-        else:
-            values = 1 + 0.05 * wave if name.endswith("weight") else 0.02 * wave
-        parameter.copy_(torch.from_numpy(values))
-
-
-def probe(shape):
-    n = np.arange(np.prod(shape), dtype=np.float64)
-    return (0.5 + 0.5 * np.sin(0.013 * n + 0.00017 * n**1.5)).reshape(shape).astype(np.float32)

@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from voxelbench import registry
+from voxelbench.config import read_method
 from voxelbench.methods.swinmm.geometry import N_TURNS, SWAPS, swap_axes, turn
 from voxelbench.methods.swinmm.masking import draw_hidden_cells
 from voxelbench.settings import Schedule
 from voxelbench.training.schedule import learning_rate
-from voxelbench.validation import read_yaml
 
-SETTINGS = read_yaml(registry.folder("methods", "swinmm") / registry.CONFIG)["settings"]
+SETTINGS = read_method("swinmm").settings
 VIEWS = "swinmm_views"
 
 

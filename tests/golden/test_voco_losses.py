@@ -4,15 +4,14 @@ import pytest
 import torch
 from torch import nn
 
-from voxelbench import resolve
 from voxelbench.encoders.backbone import Backbone, Encoder
 from voxelbench.method import Progress
 from voxelbench.methods.voco import losses
-from voxelbench.methods.voco.method import Config, Method
+from voxelbench.methods.voco.method import Method
 from voxelbench.nn.heads import ProjectionHead
+from voxelbench.resolve import method_config
 from voxelbench.runs import MethodId
 from voxelbench.training.loop import weighted_sum
-from voxelbench.validation import parse
 
 SINGLE = 1e-5  # the arrays are single precision
 
@@ -100,8 +99,7 @@ def linear_method(golden):
     """VoCo with a linear map of the voxels in place of encoder and projector."""
     arrays = golden("voco_head_step")
     override = {"crop_size": [2, 2, 2], "crop": [8, 8, 2], "head_hidden": 1, "head_out": 1}
-    settings = resolve.merge(resolve.method_settings(MethodId.parse("voco"), "full"), override)
-    method = Method(voxels_backbone(), parse(Config, settings, "test"))
+    method = Method(voxels_backbone(), method_config(MethodId.parse("voco"), "full", override))
     method.projector = linear(arrays["student_w"], arrays["student_b"])
     method.teacher["projector"] = linear(arrays["teacher_w0"], arrays["teacher_b0"])
     return method

@@ -2,15 +2,14 @@
 
 import numpy as np
 
-from voxelbench import registry
+from voxelbench.config import read_method
 from voxelbench.data.crops import cut
 from voxelbench.methods.voco.position import base_positions, draw_position, overlaps
 from voxelbench.nn.resize import resize
 from voxelbench.settings import Schedule
 from voxelbench.training.schedule import learning_rate
-from voxelbench.validation import read_yaml
 
-SETTINGS = read_yaml(registry.folder("methods", "voco") / registry.CONFIG)["settings"]
+SETTINGS = read_method("voco").settings
 CROP, GRID, CROP_SIZE = (tuple(SETTINGS[key]) for key in ("crop", "crop_grid", "crop_size"))
 CELL = (CROP[0] // GRID[0], CROP[1] // GRID[1])
 

@@ -24,7 +24,7 @@ def weights(tmp_path, preset):
     """Return the file of a published backbone with one input channel."""
     torch.manual_seed(1)
     path = tmp_path / "weights"
-    publish(build(preset, 1, PARTS), preset, path)
+    publish(build(preset, 1, PARTS), path)
     return path
 
 
@@ -84,7 +84,7 @@ def test_published_weights_load_completely(preset, weights):
 
 def test_a_part_that_was_not_pretrained_stays_random(tmp_path, preset):
     path = tmp_path / "trunk"
-    publish(build(preset, 1, {"trunk"}), preset, path)
+    publish(build(preset, 1, {"trunk"}), path)
     origin = load_pretrained(build(preset, 1, PARTS), path)
     assert origin == {"trunk": "pretrained", "skips": "random", "decoder": "random"}
 

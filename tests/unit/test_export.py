@@ -39,7 +39,7 @@ def make_backbone(tmp_path):
     def make(preset, parts, in_channels=1, seed=3):
         torch.manual_seed(seed)
         path = tmp_path / "run" / paths.BACKBONE
-        publish(build(preset, in_channels, parts), preset, path)
+        publish(build(preset, in_channels, parts), path)
         return path
 
     return make

@@ -6,12 +6,12 @@ import torch
 
 from voxelbench.cards import TaskKind
 from voxelbench.config import read_encoder
+from voxelbench.data.flips import flip
 from voxelbench.encoders.build import build
 from voxelbench.evaluate.controls import shuffle_targets
 from voxelbench.evaluate.finetune import TASKS
 from voxelbench.evaluate.image_quality import quality
 from voxelbench.evaluate.rows import read_rows, write_rows
-from voxelbench.evaluate.task import flip
 from voxelbench.evaluate.tasks.segmentation import class_weights
 from voxelbench.recipes import RECIPES
 from voxelbench.settings import IntensityRule, Optimiser

@@ -25,13 +25,15 @@ def build(preset: EncoderPreset, in_channels: int, parts: Collection[str]) -> Ba
     )
 
 
-def load_pretrained(backbone: Backbone, weights: Path) -> dict[str, str]:
-    """Load published weights into the parts of `backbone`; every tensor of the file has to fit.
+def load_pretrained(backbone: Backbone, weights: Path | None) -> dict[str, str]:
+    """Load published weights into the parts of `backbone`; every tensor of the file has to fit. None loads nothing.
 
     Where the number of input channels differs, the stem (each layer that reads the input) keeps its random start.
-    Returns, for each part, "pretrained", "pretrained, random stem", or "random". Raises TrainingError
-    otherwise, and where a file names an encoder that computes something else, such as another patch merging.
+    Returns, for each part, "pretrained", "pretrained, random stem", or "random". Raises TrainingError otherwise, and
+    where a file names an encoder that computes something else, such as another patch merging.
     """
+    if weights is None:
+        return dict.fromkeys(backbone.parts(), "random")
     published = load_file(weights)
     origin = {}
     for name, part in backbone.parts().items():

@@ -1,10 +1,11 @@
 """The published artefact as a file: the tensors of each part, and the preset that builds them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors.torch import load_file, save
+from safetensors import safe_open
+from safetensors.torch import save
 
 from voxelbench.atomic import written_whole
 from voxelbench.encoders.backbone import Backbone
@@ -19,21 +20,26 @@ Source = Mapping[str, str | int]
 
 @dataclass(frozen=True)
 class Published:
-    """A backbone as it was read from its file, with the preset that builds it."""
+    """A backbone as it was read from its file."""
 
     backbone: Backbone
-    encoder: EncoderPreset
-    source: Source = field(default_factory=dict)
+    source: Source
+
+    @property
+    def encoder(self) -> EncoderPreset:
+        """The preset that builds the backbone."""
+        return self.backbone.trunk.preset
 
 
-def publish(backbone: Backbone, encoder: EncoderPreset, path: Path, source: Source | None = None) -> None:
+def publish(backbone: Backbone, path: Path, source: Source | None = None) -> None:
     """Write the parts of a backbone with the preset that builds them, whole or not at all."""
     tensors = {
         f"{name}.{key}": tensor.detach().cpu().contiguous()
         for name, part in backbone.parts().items()
         for key, tensor in part.state_dict().items()
     }
-    description = Description(encoder=encoder, in_channels=backbone.trunk.in_channels, source=dict(source or {}))
+    trunk = backbone.trunk
+    description = Description(encoder=trunk.preset, in_channels=trunk.in_channels, source=dict(source or {}))
     with written_whole(path) as partial:
         partial.write_bytes(save(tensors, metadata=description.metadata()))
 
@@ -49,7 +55,8 @@ def read_published(path: Path) -> Published:
             f"{path}: does not say which encoder it is of, so it is no published backbone; "
             "bring weights from elsewhere in with `voxelbench import-weights`."
         )
-    parts = {key.split(".", 1)[0] for key in load_file(path)}
+    with safe_open(path, "pt") as file:
+        parts = {key.split(".", 1)[0] for key in file.keys()}  # noqa: SIM118
     backbone = build(description.encoder, description.in_channels, parts)
     load_pretrained(backbone, path)
-    return Published(backbone, description.encoder, description.source)
+    return Published(backbone, description.source)

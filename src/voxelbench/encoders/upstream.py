@@ -75,14 +75,12 @@ def import_weights(method: str, checkpoint: Path, preset: EncoderPreset, path: P
     _check_preset(preset, len(wanted), method)
     found, stored = _select(read_tensors(checkpoint), branch, checkpoint)
     _check_complete(stored, wanted, checkpoint, method)
-    _check_fit({key: stored[key] for key in wanted}, wanted, checkpoint, preset)
+    _check_fit(stored, wanted, checkpoint, preset)
     for part in backbone.parts().values():
         part.load_state_dict({key: stored[key] for key in part.state_dict()}, strict=True)
     with checkpoint.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    publish(
-        backbone, preset, path, {"method": method, "checkpoint": checkpoint.name, "sha256": sha256, "branch": found}
-    )
+    publish(backbone, path, {"method": method, "checkpoint": checkpoint.name, "sha256": sha256, "branch": found})
     logger.info("wrote %s: all %d tensors of %s", path, len(wanted), " and ".join(expected.parts))
 
 

@@ -88,6 +88,6 @@ def _build(task: Task, spec: EvalSpec, weights: Path | None) -> tuple[TaskLearne
     seed_torch(spec.seed, BEFORE_TRAINING)
     backbone = build(spec.encoder, task.in_channels, task.parts)
     network = task.network(backbone)
-    origin = load_pretrained(backbone, weights) if weights else dict.fromkeys(backbone.parts(), "random")
+    origin = load_pretrained(backbone, weights)
     logger.info("parts: %s", ", ".join(f"{name} {state}" for name, state in origin.items()))
     return TaskLearner(task, network), origin

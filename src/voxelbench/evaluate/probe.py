@@ -78,7 +78,7 @@ def frozen_trunk(spec: EvalSpec, weights: Path | None) -> tuple[Encoder, dict[st
     """
     seed_torch(spec.seed, BEFORE_TRAINING)
     backbone = build(spec.encoder, len(spec.task.inputs), ())
-    origin = load_pretrained(backbone, weights) if weights else dict.fromkeys(backbone.parts(), "random")
+    origin = load_pretrained(backbone, weights)
     return backbone.trunk.eval().requires_grad_(False), origin
 
 

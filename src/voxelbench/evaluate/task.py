@@ -82,12 +82,6 @@ class TaskLearner(nn.Module):
         return self.task.losses(self.network, batch)
 
 
-def flip(volumes: list[np.ndarray], probability: float, rng: np.random.RandomState) -> list[np.ndarray]:
-    """Flip all volumes (..., X, Y, Z) alike, along each of the last three axes with the given probability."""
-    axes = tuple(axis for axis in (-3, -2, -1) if rng.uniform() < probability)
-    return [np.ascontiguousarray(np.flip(volume, axes)) for volume in volumes]
-
-
 def slide(network: nn.Module, volume: np.ndarray, recipe: DenseRecipe, device: torch.device) -> np.ndarray:
     """Predict (C_out, X, Y, Z) for a whole volume (C, X, Y, Z) by a sliding window of the recipe's crop."""
     with torch.inference_mode():

@@ -66,7 +66,7 @@ def pretrain(run: PretrainRun) -> None:
 
     def keep_snapshot(step: int) -> None:
         if step in snapshot_steps:
-            publish(method.published_backbone(), spec.encoder, paths.snapshot(folder, step))
+            publish(method.published_backbone(), paths.snapshot(folder, step))
 
     with record.phase("pretrain"), reporting(f"{run.method} on {run.corpus}") as report:
         log = train(
@@ -85,7 +85,7 @@ def pretrain(run: PretrainRun) -> None:
         write_log(folder / paths.LOSSES, log)
         record.extra["n_cases"], record.extra["n_processes"] = len(cases), fabric.world_size
         record.write(manifests.values(), str(device))
-        publish(method.published_backbone(), spec.encoder, folder / paths.BACKBONE)
+        publish(method.published_backbone(), folder / paths.BACKBONE)
         (folder / paths.CHECKPOINT).unlink(missing_ok=True)
     fabric.barrier()
 

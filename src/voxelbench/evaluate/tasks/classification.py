@@ -6,11 +6,12 @@ from torch import nn
 from torch.nn import functional
 
 from voxelbench.data.case import Case
+from voxelbench.data.flips import flip
 from voxelbench.data.loading import read_scaled
 from voxelbench.encoders.backbone import Backbone
 from voxelbench.evaluate.networks import PooledNetwork
 from voxelbench.evaluate.rows import Row
-from voxelbench.evaluate.task import Task, flip
+from voxelbench.evaluate.task import Task
 from voxelbench.method import Batch, Losses, Views
 from voxelbench.recipes import ClassificationRecipe
 

@@ -7,12 +7,13 @@ from torch.nn import functional
 
 from voxelbench.data.case import Case
 from voxelbench.data.crops import random_start
+from voxelbench.data.flips import flip
 from voxelbench.data.loading import read_scaled, read_scaled_crop
 from voxelbench.encoders.backbone import Backbone
 from voxelbench.evaluate.image_quality import quality
 from voxelbench.evaluate.networks import DenseNetwork
 from voxelbench.evaluate.rows import Row
-from voxelbench.evaluate.task import Task, flip, slide
+from voxelbench.evaluate.task import Task, slide
 from voxelbench.method import Batch, Losses, Views
 from voxelbench.recipes import ReconstructionRecipe
 

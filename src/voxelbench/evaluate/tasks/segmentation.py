@@ -14,10 +14,11 @@ from torch.nn import functional
 from voxelbench.cards import DatasetCard, TaskCard
 from voxelbench.data.case import Case
 from voxelbench.data.crops import foreground_start, random_start, read_label_crop
+from voxelbench.data.flips import flip
 from voxelbench.data.loading import read_scaled, read_scaled_crop
 from voxelbench.evaluate.labels import class_masks, task_classes
 from voxelbench.evaluate.rows import Row
-from voxelbench.evaluate.task import Task, flip, slide
+from voxelbench.evaluate.task import Task, slide
 from voxelbench.method import Batch, Losses, Views
 from voxelbench.recipes import SegmentationRecipe
 
