@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from voxelbench.errors import ConfigError, nearest
 
+# Planning a table reads hundreds of files; libyaml, where PyYAML has it, parses them about eight times faster.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 
 class Strict(BaseModel):
     """Base of all cards, configs and specs: frozen, and an unknown key is an error."""
@@ -21,7 +24,7 @@ Model = TypeVar("Model", bound=BaseModel)
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML mapping. Raises ConfigError if the file is missing, not YAML, or not a mapping."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file.") from None
     except yaml.YAMLError as error:

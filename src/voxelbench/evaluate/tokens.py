@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from voxelbench.data.case import Case
-from voxelbench.data.crops import Start, read_label_crop
-from voxelbench.data.loading import read_scaled_crop
+from voxelbench.data.crops import Start, cut, read_label_crop
+from voxelbench.data.loading import read_scaled
 from voxelbench.encoders.backbone import Encoder
 from voxelbench.errors import ConfigError
 from voxelbench.evaluate.labels import Classes, class_masks
@@ -31,15 +31,15 @@ def read_tokens(
     trunk: Encoder, case: Case, channels: tuple[str, ...], classes: Classes, recipe: TokenProbeRecipe
 ) -> Tokens:
     """Encode a case crop by crop, without overlap, and label each token that lies in the volume for the most part."""
+    volume = read_scaled(case, channels, recipe.intensity)
     x, y, z = (range(0, n, length) for n, length in zip(case.shape, recipe.crop, strict=True))
-    return join(_crop_tokens(trunk, case, start, channels, classes, recipe) for start in product(x, y, z))
+    return join(_crop_tokens(trunk, volume, case, start, classes, recipe) for start in product(x, y, z))
 
 
 def _crop_tokens(
-    trunk: Encoder, case: Case, start: Start, channels: tuple[str, ...], classes: Classes, recipe: TokenProbeRecipe
+    trunk: Encoder, volume: np.ndarray, case: Case, start: Start, classes: Classes, recipe: TokenProbeRecipe
 ) -> Tokens:
-    volume = read_scaled_crop(case, channels, recipe.intensity, start, recipe.crop)
-    features = encode(trunk, volume, recipe.stride)
+    features = encode(trunk, cut(volume, start, recipe.crop), recipe.stride)
     masks = class_masks(read_label_crop(case, start, recipe.crop), classes)
     inside = np.zeros(recipe.crop, bool)
     inside[tuple(slice(n - a) for n, a in zip(case.shape, start, strict=True))] = True
