@@ -77,6 +77,34 @@ def fill_by_name() -> Callable[[dict[str, torch.Tensor]], None]:
 
 
 @pytest.fixture
+def fill_by_position() -> Callable[..., None]:
+    """Give tensor i, in the order of the mapping, sin(0.1 k + i) of its flat index k, scaled; `wave(i, size)` replaces it.
+
+    Integer tensors keep what they hold and count; the gains of weight normalisation are 1.
+    """
+
+    @torch.no_grad()
+    def fill(named: dict[str, torch.Tensor], wave: Callable[[int, int], np.ndarray] = _sine) -> None:
+        for i, (name, tensor) in enumerate(named.items()):
+            if not tensor.is_floating_point():
+                continue
+            values = wave(i, tensor.numel()).reshape(tensor.shape)
+            if name.endswith("weight_g"):
+                values = np.ones(tensor.shape)
+            elif tensor.dim() > 1:
+                values = values / np.sqrt(tensor[0].numel())
+            else:
+                values = 1 + 0.1 * values if name.endswith("weight") else 0.1 * values
+            tensor.copy_(torch.from_numpy(values))
+
+    return fill
+
+
+def _sine(i: int, size: int) -> np.ndarray:
+    return np.sin(0.1 * np.arange(size) + i)
+
+
+@pytest.fixture
 def chirp() -> Callable[[tuple[int, ...]], torch.Tensor]:
     """Return a float32 tensor of a shape whose voxel n, row-major, is 0.5 + 0.5 sin(0.013 n + 0.00017 n^1.5)."""
 
