@@ -78,9 +78,9 @@ def fill_by_name() -> Callable[[dict[str, torch.Tensor]], None]:
 
 @pytest.fixture
 def fill_by_position() -> Callable[..., None]:
-    """Give tensor i, in the order of the mapping, sin(0.1 k + i) of its flat index k, scaled; `wave(i, size)` replaces it.
+    """Give tensor i, in the order of the mapping, sin(0.1 k + i) of its flat index k, scaled.
 
-    Integer tensors keep what they hold and count; the gains of weight normalisation are 1.
+    `wave(i, size)` replaces the sine. Integer tensors keep what they hold and count; gains of weight norm are 1.
     """
 
     @torch.no_grad()
