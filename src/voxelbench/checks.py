@@ -30,7 +30,7 @@ from voxelbench.errors import VoxelbenchError
 from voxelbench.method import Batch, Losses, Method, MethodConfig, Progress, Views, seed_torch, step_rng
 from voxelbench.resolve import method_config
 from voxelbench.runs import MethodId
-from voxelbench.settings import EncoderPreset
+from voxelbench.settings import AnyPreset
 from voxelbench.training.device import alone
 from voxelbench.training.loop import Log, make_optimiser, parameter_groups, train, weighted_sum
 from voxelbench.training.sampling import Samples
@@ -75,7 +75,7 @@ class Subject:
         return method_config(MethodId.parse(self.name), BUDGET)
 
     @cached_property
-    def preset(self) -> EncoderPreset:
+    def preset(self) -> AnyPreset:
         """The encoder of the demo."""
         return read_encoder(read_budget(BUDGET).encoder)
 
@@ -261,7 +261,7 @@ def needed_weights_take_gradients(subject: Subject) -> str:
 
 
 def _idle(backbone: Backbone, needs: frozenset[str]) -> Iterator[str]:
-    for part in needs:
+    for part in needs & backbone.parts().keys():
         for name, weight in backbone.parts()[part].named_parameters():
             if weight.grad is None or not weight.grad.any():
                 yield f"{part}.{name}"

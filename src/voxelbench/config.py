@@ -13,7 +13,7 @@ Snakemake's own process imports this module: no torch here.
 from collections.abc import Collection
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import Field
 
@@ -21,8 +21,8 @@ from voxelbench import paths, registry
 from voxelbench.cards import TaskCard
 from voxelbench.errors import ConfigError, nearest
 from voxelbench.recipes import RecipeName
-from voxelbench.runs import RANDOM, TOKEN_PROBE, MethodId, Protocol
-from voxelbench.settings import EncoderPreset
+from voxelbench.runs import RANDOM, TOKEN_PROBE, MethodId, Protocol, Track
+from voxelbench.settings import PRESETS, AnyPreset
 from voxelbench.validation import Strict, parse, read_yaml
 
 Settings = dict[str, Any]
@@ -66,11 +66,16 @@ class Column(Strict):
 
 
 class Table(Strict):
-    """One table: its columns, and its budget, rows and seeds where they are not those of the whole config."""
+    """One table: its columns, and its budget, rows and seeds where they are not those of the whole config.
+
+    On the `common` track all rows share the budget's encoder, on the `native` track each method has its own network,
+    and a control has a row for each of these.
+    """
 
     title: str
     columns: tuple[Column, ...]
     protocol: Protocol = "finetune"
+    track: Track = "common"
     budget: str | None = None
     methods: tuple[str, ...] | None = None
     seeds: tuple[int, ...] | None = None
@@ -90,8 +95,12 @@ class Config(Strict):
 
 
 class MethodFile(Strict):
-    """`methods/<name>/config.yaml`: settings, and what a variant, an ablation or a budget lays over them."""
+    """`methods/<name>/config.yaml`: settings, and what a variant, an ablation or a budget lays over them.
 
+    `native` names the encoder preset of the authors' own network, by budget.
+    """
+
+    native: dict[str, str] = Field(default_factory=dict)
     settings: Settings
     variants: dict[str, Settings | None] = Field(default_factory=dict)
     ablations: dict[str, Settings | None] = Field(default_factory=dict)
@@ -202,10 +211,12 @@ def budget_lineage(name: str) -> tuple[str, ...]:
 
 
 @cache
-def read_encoder(name: str) -> EncoderPreset:
+def read_encoder(name: str) -> AnyPreset:
     """Read `config/encoders/<name>.yaml`."""
-    content = _read_named("encoder", paths.encoders(), name)
-    return parse(EncoderPreset, {"name": name, **content}, str(paths.encoders() / f"{name}.yaml"))
+    content, path = _read_named("encoder", paths.encoders(), name), paths.encoders() / f"{name}.yaml"
+    family = str(content.get("family"))
+    _known("family of networks", family, PRESETS, path)
+    return cast(AnyPreset, parse(PRESETS[family], {"name": name, **content}, str(path)))
 
 
 def _read_named(kind: str, folder: Path, name: str) -> dict[str, Any]:
@@ -220,6 +231,16 @@ def read_method(name: str) -> MethodFile:
     """Read `methods/<name>/config.yaml`."""
     path = registry.folder("methods", name) / registry.CONFIG
     return parse(MethodFile, read_yaml(path), str(path))
+
+
+def native_encoder(method: str, budget: str) -> str:
+    """Return the encoder preset of a method's own network. Raises ConfigError if its config names none."""
+    native = read_method(method).native
+    for each in reversed(budget_lineage(budget)):
+        if each in native:
+            return native[each]
+    path = registry.folder("methods", method) / registry.CONFIG
+    raise ConfigError(f"{path}: `native` names no encoder for budget {budget}; add one, a file of {paths.encoders()}.")
 
 
 def check_variant(method: MethodId) -> None:

@@ -4,30 +4,56 @@ Snakemake's own process imports this module: no torch here.
 """
 
 from pathlib import Path
+from typing import NamedTuple
 
 from voxelbench import paths, registry
-from voxelbench.config import Column, read_budget, read_config, table_config, task_card
+from voxelbench.config import Column, native_encoder, read_budget, read_config, table_config, task_card
 from voxelbench.data.grid import grid_name
 from voxelbench.errors import ConfigError
 from voxelbench.resolve import data_kind, method_settings, recipe
-from voxelbench.runs import NO_CORPUS, EvalRun, MethodId, PretrainRun, Protocol
+from voxelbench.runs import NO_CORPUS, EvalRun, MethodId, PretrainRun, Protocol, Track
+
+
+class RowId(NamedTuple):
+    """One row of a table: a method in an encoder."""
+
+    method: MethodId
+    encoder: str
 
 
 def table_runs(name: str, budget: str) -> list[tuple[Column, EvalRun]]:
     """Return every run behind a table, column by column, gated or not."""
     config, table = read_config(), table_config(name)
     return [
-        (column, _eval_run(table.protocol, column, MethodId.parse(method), seed, fold, budget))
+        (column, _eval_run(table.protocol, column, row, seed, fold, budget))
         for column in table.columns
-        for method in table.methods or config.methods
+        for row in table_rows(name, budget)
         for seed in table.seeds or config.seeds
         for fold in column.folds
     ]
 
 
-def _eval_run(protocol: Protocol, column: Column, method: MethodId, seed: int, fold: int, budget: str) -> EvalRun:
-    corpus = _corpus(column) if registry.method_card(method.name).kind == "pretext" else NO_CORPUS
-    pretrain = PretrainRun(budget, corpus, method, read_budget(budget).encoder, seed)
+def table_rows(name: str, budget: str) -> list[RowId]:
+    """Return the rows of a table: each method with its encoder, and each control with every encoder of the table."""
+    table = table_config(name)
+    methods = [MethodId.parse(method) for method in table.methods or read_config().methods]
+    pretext = {method: _encoder(table.track, method, budget) for method in methods if _is_pretext(method)}
+    compared = tuple(dict.fromkeys(pretext.values())) if table.track == "native" else ()
+    shared = compared or (read_budget(budget).encoder,)
+    return [RowId(method, each) for method in methods for each in ((pretext[method],) if method in pretext else shared)]
+
+
+def _encoder(track: Track, method: MethodId, budget: str) -> str:
+    return native_encoder(method.name, budget) if track == "native" else read_budget(budget).encoder
+
+
+def _is_pretext(method: MethodId) -> bool:
+    return registry.method_card(method.name).kind == "pretext"
+
+
+def _eval_run(protocol: Protocol, column: Column, row: RowId, seed: int, fold: int, budget: str) -> EvalRun:
+    corpus = _corpus(column) if _is_pretext(row.method) else NO_CORPUS
+    pretrain = PretrainRun(budget, corpus, row.method, row.encoder, seed)
     return EvalRun(column.dataset, column.task, fold, pretrain, protocol=protocol)
 
 

@@ -66,11 +66,12 @@ def step_rng(seed: int, step: int, index: int | None = None) -> np.random.Random
 
 @dataclass(frozen=True)
 class ParameterGroup:
-    """Parameters that are trained with their own multiple of the learning rate or weight decay."""
+    """Parameters that are trained with their own multiple of the learning rate or weight decay, or without clipping."""
 
     parameters: tuple[nn.Parameter, ...]
     lr_scale: float = 1.0
     weight_decay_scale: float = 1.0
+    clipped: bool = True
 
 
 class Method(nn.Module):

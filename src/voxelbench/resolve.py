@@ -30,7 +30,7 @@ from voxelbench.config import (
 from voxelbench.errors import ConfigError, nearest
 from voxelbench.recipes import RECIPES, Recipe, recipe_name
 from voxelbench.runs import NO_CORPUS, TOKEN_PROBE, EvalRun, MethodId, PretrainRun, Protocol
-from voxelbench.settings import EncoderPreset, MethodConfig
+from voxelbench.settings import AnyPreset, MethodConfig
 from voxelbench.validation import Strict, parse, read_yaml
 
 
@@ -45,7 +45,7 @@ class PretrainSpec(Strict):
     datasets: dict[str, int]
     method: str
     method_version: int
-    encoder: EncoderPreset
+    encoder: AnyPreset
     seed: int
     device: Literal["cpu", "cuda"]
     threads: int
@@ -70,7 +70,7 @@ class EvalSpec(Strict):
     pretrain_sha256: str
     method: str
     method_version: int
-    encoder: EncoderPreset
+    encoder: AnyPreset
     seed: int
     device: Literal["cpu", "cuda"]
     threads: int

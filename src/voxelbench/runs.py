@@ -13,6 +13,9 @@ NO_CORPUS = "none"
 Protocol = Literal["finetune", "token_probe"]
 """How an encoder is evaluated: with all weights trained, or frozen."""
 
+Track = Literal["common", "native"]
+"""Whose encoder a table compares on: one for all methods, or each method's own network."""
+
 TOKEN_PROBE: Literal["token_probe"] = "token_probe"
 
 

@@ -3,7 +3,7 @@
 Lengths of training are in optimiser steps; every number lives in a YAML file beside its source.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -31,20 +31,28 @@ class IntensityRule(Strict):
 
 
 class Optimiser(Strict):
-    """The optimiser of all parameters that a step trains."""
+    """The optimiser of all parameters that a step trains.
+
+    Weight decay goes along half a cosine to `weight_decay_end`, if that is given.
+    """
 
     name: Literal["adamw", "sgd"] = "adamw"
     lr: float = Field(gt=0)
     weight_decay: float = Field(ge=0)
+    weight_decay_end: float | None = Field(None, ge=0)
     amsgrad: bool = False
     momentum: float = 0.0
 
 
 class Schedule(Strict):
-    """Linear warm-up from 0 over `warmup_steps`, then half a cosine to `min_lr` at the last step, or constant."""
+    """Linear warm-up from 0 over `warmup_steps`, then half a cosine to `min_lr` at the last step, or constant.
+
+    An `open` warm-up reaches the peak with the step after it, a `closed` one with its own last step.
+    """
 
     shape: Literal["cosine", "constant"] = "cosine"
     warmup_steps: int = Field(0, ge=0)
+    warmup: Literal["open", "closed"] = "open"
     min_lr: float = Field(0.0, ge=0)
 
 
@@ -84,12 +92,14 @@ class MethodConfig(Training):
 
 
 class EncoderPreset(Strict):
-    """`config/encoders/<name>.yaml`: a network, whole.
-
-    `merging` is the patch merging of MONAI before 1.5 (`legacy`), or since (`fixed`).
-    """
+    """`config/encoders/<name>.yaml`: a network, whole. `family` says which one, and so which keys follow."""
 
     name: str
+
+
+class SwinPreset(EncoderPreset):
+    """The Swin-UNETR of MONAI. `merging` is its patch merging before MONAI 1.5 (`legacy`), or since (`fixed`)."""
+
     family: Literal["swin"]
     feature_size: int = Field(gt=0)
     depths: tuple[int, int, int, int]
@@ -99,3 +109,37 @@ class EncoderPreset(Strict):
     use_v2: bool
     merging: Literal["legacy", "fixed"]
     checkpointing: bool = False
+
+
+class UNetPreset(EncoderPreset):
+    """The 3D U-Net of GVSL. `widths` are its channels from full resolution to stride 16, multiples of 8."""
+
+    family: Literal["unet"]
+    widths: tuple[int, int, int, int, int]
+
+    @model_validator(mode="after")
+    def _groups(self) -> "UNetPreset":
+        if any(width <= 0 or width % 8 for width in self.widths):
+            raise ValueError(f"widths {self.widths} are normalised in groups of 8 channels; make them multiples of 8")
+        return self
+
+
+class NnFormerPreset(EncoderPreset):
+    """The nnFormer of Alice: four stages at strides 2 to 16, each with its depth, heads and attention window.
+
+    `roi` is the volume that it was made for: it limits the windows and is what the table of positions covers.
+    """
+
+    family: Literal["nnformer"]
+    embed: int = Field(gt=0)
+    depths: tuple[int, int, int, int]
+    num_heads: tuple[int, int, int, int]
+    windows: tuple[int, int, int, int]
+    roi: Triple
+    drop_path: float = Field(ge=0, lt=1)
+
+
+AnyPreset = Annotated[SwinPreset | UNetPreset | NnFormerPreset, Field(discriminator="family")]
+
+PRESETS: dict[str, type[EncoderPreset]] = {"swin": SwinPreset, "unet": UNetPreset, "nnformer": NnFormerPreset}
+"""The preset of each family."""

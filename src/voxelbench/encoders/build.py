@@ -1,26 +1,44 @@
 """The one place that builds networks: from a preset and a number of input channels, part by part."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from voxelbench.encoders.backbone import PARTS, Backbone
+from voxelbench.encoders.backbone import PARTS, Backbone, Decoder, Encoder
 from voxelbench.encoders.description import read_description
 from voxelbench.encoders.swin import SwinDecoder, SwinSkips, SwinTrunk
 from voxelbench.errors import TrainingError
-from voxelbench.settings import EncoderPreset
+from voxelbench.settings import AnyPreset
 
 
-def build(preset: EncoderPreset, in_channels: int, parts: Collection[str]) -> Backbone:
-    """Build the asked parts of a backbone with torch's current random state; the trunk is always built."""
+class Family(NamedTuple):
+    """The classes of one family of networks. One without skips has a decoder that reads the trunk's own maps."""
+
+    trunk: Callable[[Any, int], Encoder]
+    skips: Callable[[Any, int], nn.Module] | None
+    decoder: Callable[[Any], Decoder]
+
+
+FAMILIES = {
+    "swin": Family(SwinTrunk, SwinSkips, SwinDecoder),
+}
+
+
+def build(preset: AnyPreset, in_channels: int, parts: Collection[str]) -> Backbone:
+    """Build the asked parts of a backbone with torch's current random state.
+
+    The trunk is always built, and first, so that its weights do not depend on the parts.
+    """
+    family = FAMILIES[preset.family]
     return Backbone(
-        trunk=SwinTrunk(preset, in_channels),
-        skips=SwinSkips(preset, in_channels) if "skips" in parts else None,
-        decoder=SwinDecoder(preset) if "decoder" in parts else None,
+        trunk=family.trunk(preset, in_channels),
+        skips=family.skips(preset, in_channels) if family.skips and "skips" in parts else None,
+        decoder=family.decoder(preset) if "decoder" in parts else None,
         rebuild=partial(build, preset, in_channels, parts),
     )
 
@@ -50,13 +68,14 @@ def load_pretrained(backbone: Backbone, weights: Path | None) -> dict[str, str]:
     return origin
 
 
-def _check_computation(preset: EncoderPreset, weights: Path) -> None:
+def _check_computation(preset: AnyPreset, weights: Path) -> None:
     """Raise TrainingError if the weights fit but were trained in an encoder that computes something else with them."""
     description = read_description(weights)
     if description is None:
         return
+    stored = description.encoder.model_dump()
     for key, own in preset.model_dump(exclude={"name", "checkpointing"}).items():
-        theirs = getattr(description.encoder, key)
+        theirs = stored.get(key)
         if theirs != own:
             raise TrainingError(
                 f"{weights}: was trained with `{key}: {theirs}`, the run's encoder {preset.name} has `{key}: {own}`; "

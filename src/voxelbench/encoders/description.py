@@ -6,7 +6,7 @@ from pydantic import Field
 from safetensors import SafetensorError, safe_open
 
 from voxelbench.errors import TrainingError
-from voxelbench.settings import EncoderPreset
+from voxelbench.settings import AnyPreset
 from voxelbench.validation import Strict
 
 # One key for all: safetensors writes several in any order, and equal backbones shall be equal bytes.
@@ -16,7 +16,7 @@ _KEY = "backbone"
 class Description(Strict):
     """The preset that builds the backbone, its input channels, and where imported weights come from."""
 
-    encoder: EncoderPreset
+    encoder: AnyPreset
     in_channels: int
     source: dict[str, str | int] = Field(default_factory=dict)
 

@@ -12,7 +12,7 @@ from voxelbench.encoders.backbone import Backbone
 from voxelbench.encoders.build import build, load_pretrained
 from voxelbench.encoders.description import Description, read_description
 from voxelbench.errors import TrainingError
-from voxelbench.settings import EncoderPreset
+from voxelbench.settings import AnyPreset
 
 Source = Mapping[str, str | int]
 """Where imported weights come from; empty for weights of our own runs."""
@@ -26,7 +26,7 @@ class Published:
     source: Source
 
     @property
-    def encoder(self) -> EncoderPreset:
+    def encoder(self) -> AnyPreset:
         """The preset that builds the backbone."""
         return self.backbone.trunk.preset
 

@@ -12,8 +12,8 @@ from monai.networks.nets.swin_unetr import PatchMerging, PatchMergingV2, SwinTra
 from torch import Tensor, nn
 from torch.nn import functional
 
-from voxelbench.encoders.backbone import Encoder
-from voxelbench.settings import EncoderPreset
+from voxelbench.encoders.backbone import Decoder, Encoder
+from voxelbench.settings import SwinPreset
 
 # Offsets (x, y, z) of the eight sub-grids as MONAI up to 1.4 concatenated them: two occur twice, two never.
 # All published Swin-UNETR, VoCo, SwinMM and S2DC weights were trained so.
@@ -38,7 +38,7 @@ N_STAGES = 4
 class SwinTrunk(Encoder):
     """Five layer-normalised feature maps at strides 2 to 32, and the input itself is the sixth scale of the decoder."""
 
-    def __init__(self, preset: EncoderPreset, in_channels: int) -> None:
+    def __init__(self, preset: SwinPreset, in_channels: int) -> None:
         super().__init__()
         self.preset = preset
         self.in_channels = in_channels
@@ -64,7 +64,7 @@ class SwinTrunk(Encoder):
 class SwinSkips(nn.Module):
     """The convolution blocks of SwinUNETR between trunk and decoder; the fourth map has none."""
 
-    def __init__(self, preset: EncoderPreset, in_channels: int) -> None:
+    def __init__(self, preset: SwinPreset, in_channels: int) -> None:
         super().__init__()
         size = preset.feature_size
         self.encoder1 = _block(in_channels, size)
@@ -86,27 +86,28 @@ class SwinSkips(nn.Module):
         )
 
 
-class SwinDecoder(nn.Module):
+class SwinDecoder(Decoder):
     """The up path of SwinUNETR, ending at full resolution with `feature_size` channels."""
 
-    def __init__(self, preset: EncoderPreset) -> None:
+    def __init__(self, preset: SwinPreset) -> None:
         super().__init__()
         size = preset.feature_size
-        self.out_channels = size
+        self.channels = (8 * size, 4 * size, 2 * size, size, size)
+        self.strides = (*(preset.patch_size * 2**stage for stage in (3, 2, 1, 0)), 1)
         self.decoder5 = _up_block(16 * size, 8 * size)
         self.decoder4 = _up_block(8 * size, 4 * size)
         self.decoder3 = _up_block(4 * size, 2 * size)
         self.decoder2 = _up_block(2 * size, size)
         self.decoder1 = _up_block(size, size)
 
-    def forward(self, skips: Sequence[Tensor]) -> Tensor:
-        """Map the six maps of `SwinSkips` to (B, feature_size, X, Y, Z)."""
-        full, half, quarter, eighth, sixteenth, coarse = skips
-        x = self.decoder5(coarse, sixteenth)
-        x = self.decoder4(x, eighth)
-        x = self.decoder3(x, quarter)
-        x = self.decoder2(x, half)
-        return self.decoder1(x, full)
+    def forward(self, maps: Sequence[Tensor], size: Sequence[int]) -> tuple[Tensor, ...]:  # noqa: ARG002
+        """Map the six maps of `SwinSkips` to five, the last of them (B, feature_size, X, Y, Z)."""
+        full, half, quarter, eighth, sixteenth, coarse = maps
+        first = self.decoder5(coarse, sixteenth)
+        second = self.decoder4(first, eighth)
+        third = self.decoder3(second, quarter)
+        fourth = self.decoder2(third, half)
+        return first, second, third, fourth, self.decoder1(fourth, full)
 
 
 def _block(in_channels: int, out_channels: int) -> UnetrBasicBlock:

@@ -65,6 +65,7 @@ def _draw_bars(axes: Axes, rows: pd.DataFrame, table: Table, suffix: str = "") -
         values = row[columns].to_numpy(float)
         bounds = np.stack([values - _bound(row, columns, "low"), _bound(row, columns, "high") - values]).clip(min=0)
         label = ".".join(part for part in (row["method"], row["variant"]) if part)
+        label += f" in {row['encoder']}" if rows["encoder"].nunique() > 1 else ""
         axes.bar(
             centres, values, width * 0.92, yerr=np.nan_to_num(bounds), capsize=2, label=label, error_kw={"lw": 0.8}
         )

@@ -8,7 +8,7 @@ import pandas as pd
 
 from voxelbench import paths, registry
 from voxelbench.atomic import write_text
-from voxelbench.config import Member, read_config, table_budget, task_card
+from voxelbench.config import Member, read_config, table_budget, table_config, task_card
 from voxelbench.evaluate.rows import read_rows
 from voxelbench.expand import gate, table_runs
 from voxelbench.report.statistics import mean_interval
@@ -21,9 +21,6 @@ COLUMNS = (
     *("protocol", "fraction", "split", "fold", "seed", "metric", "value", "low", "high", "n_cases", "space"),
     *("contamination", "status", "reason", "spec_sha256"),
 )
-
-TRACK = "common"
-"""All rows share one encoder preset; a method on its own network would be on the `native` track."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +52,9 @@ def write_scores(table: str, budget: str | None) -> None:
     """Write the scores of every run behind a table."""
     budget = table_budget(table, budget)
     rows = [row for _, run in table_runs(table, budget) for row in run_scores(run)]
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    frame = pd.DataFrame(rows, columns=list(COLUMNS)).assign(track=table_config(table).track)
     frame = frame.sort_values(
-        ["dataset", "task", "method", "variant", "ablation", "fold", "seed", "metric"], kind="stable"
+        ["dataset", "task", "method", "variant", "ablation", "encoder", "fold", "seed", "metric"], kind="stable"
     )
     write_text(paths.scores(budget, table), frame.to_csv(index=False, float_format="%.4f", lineterminator="\n"))
 
@@ -93,7 +90,6 @@ def _identity(run: EvalRun) -> dict[str, object]:
         "variant": method.variant,
         "ablation": method.ablation,
         "encoder": run.pretrain.encoder,
-        "track": TRACK,
         "dataset": run.dataset,
         "task": run.task,
         "selection": run.selection,

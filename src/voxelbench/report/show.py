@@ -11,7 +11,8 @@ from voxelbench.errors import DataError
 from voxelbench.report.cells import GAIN
 from voxelbench.report.tables import NOTE_SEPARATOR
 
-_IDENTITY = ("method", "variant", "budget", "data")
+_IDENTITY = ("method", "variant", "encoder", "budget", "data")
+"""What names a row; the encoder only where rows have several."""
 
 
 def show(path: Path) -> None:
@@ -23,8 +24,10 @@ def show(path: Path) -> None:
     counted = "n cases, of a gain n seeds" if any(name.endswith(GAIN) for name in rows.columns) else "n cases"
     table = Table(title=f"{path} (x 100, 95 % interval, {counted})")
     table.add_column("dataset")
+    shared = {"encoder"} if rows["encoder"].nunique() == 1 else set()
     for _, row in rows.iterrows():
-        table.add_column(" ".join(row[name] for name in _IDENTITY if row[name]), justify="right")
+        named = " ".join(row[name] for name in _IDENTITY if row[name] and name not in shared)
+        table.add_column(named, justify="right")
     for column in [name.removesuffix("_n") for name in rows.columns if name.endswith("_n")]:
         table.add_row(column, *(_cell(row, column) for _, row in rows.iterrows()))
     if "average" in rows.columns:

@@ -9,12 +9,12 @@ from voxelbench import paths
 from voxelbench.atomic import write_text
 from voxelbench.config import Column, Table, table_budget, table_config, task_card
 from voxelbench.errors import DataError
-from voxelbench.expand import table_runs
+from voxelbench.expand import RowId, table_rows, table_runs
 from voxelbench.report.cells import case_cell, reasons, seed_cell
 from voxelbench.report.replace import check_replace
-from voxelbench.report.scores import TRACK, status, write_scores
+from voxelbench.report.scores import status, write_scores
 from voxelbench.resolve import eval_spec
-from voxelbench.runs import RANDOM, TOKEN_PROBE, EvalRun, MethodId
+from voxelbench.runs import RANDOM, TOKEN_PROBE, EvalRun
 
 NOTE_SEPARATOR = " | "
 
@@ -32,23 +32,19 @@ def write_table(name: str, budget: str | None, allow_missing: bool) -> None:
     if absent and not allow_missing:
         run, state = absent[0]
         raise DataError(f"{name}: {len(absent)} runs have no scores; the first is {run.folder()} ({state.reason}).")
-    rows = [_method_row(name, budget, method, runs) for method in dict.fromkeys(run.pretrain.method for _, run in runs)]
-    frame = pd.DataFrame(rows)
+    frame = pd.DataFrame([_row(name, budget, row, runs) for row in table_rows(name, budget)])
     write_text(paths.table(budget, name), frame.to_csv(index=False, float_format="%.2f", lineterminator="\n"))
 
 
-def _method_row(name: str, budget: str, method: MethodId, all_runs: list[tuple[Column, EvalRun]]) -> dict[str, object]:
-    table = table_config(name)
-    by_column = {
-        column: [run for each, run in all_runs if each == column and run.pretrain.method == method]
-        for column in table.columns
-    }
+def _row(name: str, budget: str, identity: RowId, all_runs: list[tuple[Column, EvalRun]]) -> dict[str, object]:
+    table, (method, encoder) = table_config(name), identity
+    by_column = {column: _runs(all_runs, column, identity) for column in table.columns}
     specs = [eval_spec(run) for runs in by_column.values() for run in runs]
     row: dict[str, object] = {
         "method": method.name,
         "variant": ".".join(part for part in (method.variant, method.ablation) if part),
-        "encoder": specs[0].encoder.name,
-        "track": TRACK,
+        "encoder": encoder,
+        "track": table.track,
         "budget": budget,
         "data": "+".join(sorted({spec.data for spec in specs})),
         "n_seeds": len({spec.seed for spec in specs}),
@@ -56,7 +52,7 @@ def _method_row(name: str, budget: str, method: MethodId, all_runs: list[tuple[C
     notes: list[str] = []
     values = []
     for column, runs in by_column.items():
-        random = [run for each, run in all_runs if each == column and run.pretrain.method == RANDOM]
+        random = _runs(all_runs, column, RowId(RANDOM, encoder))
         cell = seed_cell(runs, random) if table.protocol == TOKEN_PROBE else case_cell(runs)
         row |= {f"{column.name}{suffix}": value for suffix, value in cell.items()}
         notes += [f"{column.name}: {reason}" for reason in reasons(runs)]
@@ -67,6 +63,10 @@ def _method_row(name: str, budget: str, method: MethodId, all_runs: list[tuple[C
         row["n_datasets"] = len(present)
     row["notes"] = NOTE_SEPARATOR.join([*notes, *_task_notes(table)])
     return row
+
+
+def _runs(all_runs: list[tuple[Column, EvalRun]], column: Column, row: RowId) -> list[EvalRun]:
+    return [run for each, run in all_runs if each == column and RowId(run.pretrain.method, run.pretrain.encoder) == row]
 
 
 def _task_notes(table: Table) -> list[str]:

@@ -28,7 +28,7 @@ from voxelbench.method import Batch, Losses, Method, ParameterGroup, Progress, s
 from voxelbench.settings import Clip, Optimiser, Training
 from voxelbench.training import checkpoint
 from voxelbench.training.sampling import Samples, batches, share
-from voxelbench.training.schedule import learning_rate
+from voxelbench.training.schedule import learning_rate, weight_decay
 
 logger = logging.getLogger(__name__)
 
@@ -73,8 +73,10 @@ def train(
     for step in range(start, settings.steps):
         progress = Progress(step, settings.steps, seed)
         rate = learning_rate(step, settings.steps, settings.optimiser.lr, settings.schedule)
+        decay = weight_decay(step, settings.steps, settings.optimiser)
         for group in optimiser.param_groups:
             group["lr"] = rate * group["lr_scale"]
+            group["weight_decay"] = decay * group["weight_decay_scale"]
 
         _call_hook(learner, "before_step", progress)
         optimiser.zero_grad(set_to_none=True)
@@ -114,12 +116,13 @@ def parameter_groups(learner: nn.Module) -> list[ParameterGroup]:
 
 
 def make_optimiser(groups: list[ParameterGroup], settings: Optimiser) -> torch.optim.Optimizer:
-    """Build the optimiser; each group keeps its multiple of the learning rate as `lr_scale`."""
+    """Build the optimiser; each group keeps its multiples of the learning rate and of the weight decay."""
     described = [
         {
             "params": list(group.parameters),
             "lr_scale": group.lr_scale,
             "weight_decay": settings.weight_decay * group.weight_decay_scale,
+            "weight_decay_scale": group.weight_decay_scale,
         }
         for group in groups
     ]
@@ -129,10 +132,11 @@ def make_optimiser(groups: list[ParameterGroup], settings: Optimiser) -> torch.o
 
 
 def clip_gradients(learner: nn.Module, clip: Clip | None) -> None:
-    """Clip gradients by norm, over all parameters at once or each tensor on its own."""
+    """Clip gradients by norm, over all parameters at once or each tensor on its own; groups may be left out."""
     if clip is None:
         return
-    parameters = [parameter for parameter in learner.parameters() if parameter.grad is not None]
+    clipped = (parameter for group in parameter_groups(learner) if group.clipped for parameter in group.parameters)
+    parameters = [parameter for parameter in clipped if parameter.grad is not None]
     for group in [parameters] if clip.scope == "global" else [[parameter] for parameter in parameters]:
         nn.utils.clip_grad_norm_(group, clip.max_norm)
 
