@@ -67,6 +67,8 @@ class TranslationRecipe(DenseRecipe):
 class TokenProbeRecipe(Recipe):
     """A linear probe of frozen tokens: the voxels of the encoder's map at `stride`, read crop by crop.
 
+    An encoder whose coarsest map is finer gives the means of that map over each token.
+
     A token holds an organ that covers at least `min_share` of its volume. An organ that fewer than `min_tokens`
     training tokens hold, or lack, is left out. `inverse_regularisation` is the C of scikit-learn's LogisticRegression.
     """

@@ -265,6 +265,40 @@ def test_a_table_may_have_a_budget_seeds_and_a_protocol_of_its_own(checkout):
     assert config.table_budget("table1", None) == config.read_config().budget
 
 
+def test_on_the_native_track_each_method_has_its_network_and_a_control_has_all(checkout):
+    networks = {"s2dc": "swin48v2-legacy", "voco": "swin48v2-legacy", "swinmm": "swin48v1-legacy"}
+    for name, encoder in networks.items():
+        edit(checkout / "methods" / name / "config.yaml", lambda c, each=encoder: c.update(native={"demo": each}))
+    methods = ["scratch", *networks]
+    edit(
+        checkout / "config" / "config.yaml",
+        lambda c: c["tables"].update(own={"title": "Own", "columns": [first_column(c)], "methods": methods}),
+    )
+    assert {row.encoder for row in expand.table_rows("own", "demo")} == {"swin12-demo"}
+    edit(checkout / "config" / "config.yaml", lambda c: c["tables"]["own"].update(track="native"))
+    config.read_config.cache_clear()
+    rows = [(row.method.name, row.encoder) for row in expand.table_rows("own", "demo")]
+    assert rows == [("scratch", "swin48v2-legacy"), ("scratch", "swin48v1-legacy"), *networks.items()]
+    assert [run.pretrain.encoder for _, run in expand.table_runs("own", "demo")] == [encoder for _, encoder in rows]
+    assert expand.table_rows("own", "learn") == expand.table_rows("own", "demo")
+
+
+def test_a_method_without_a_network_of_its_own_is_not_on_the_native_track(checkout):
+    file = checkout / "methods" / "s2dc" / "config.yaml"
+    edit(file, lambda c: c.update(native={"full": "swin48v2-legacy"}))
+    assert refused(lambda: config.native_encoder("s2dc", "demo")) == (
+        f"{file}: `native` names no encoder for budget demo; add one, a file of {checkout}/config/encoders."
+    )
+
+
+def test_an_unknown_family_of_networks_is_refused(checkout):
+    file = checkout / "config" / "encoders" / "odd.yaml"
+    file.write_text("family: swim\n")
+    assert refused(lambda: config.read_encoder("odd")).startswith(
+        f"{file}: there is no family of networks 'swim'. Did you mean 'swin'?"
+    )
+
+
 def test_a_probe_compares_with_the_random_encoder(checkout):
     file = checkout / "config" / "config.yaml"
     edit(file, lambda c: c["tables"]["table1"].update(protocol="token_probe", methods=["s2dc"]))

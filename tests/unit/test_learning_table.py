@@ -83,3 +83,28 @@ def test_a_table_of_probes_is_drawn_published_and_shown(learning, capsys):
     show(paths.published("small"))
     shown = capsys.readouterr().out
     assert "organs_gain" in shown and "6.00 [1.70, 10.30] n=3" in shown
+
+
+def test_on_the_native_track_gains_are_over_the_random_start_of_the_same_network(learning):
+    """Each of two methods has its network, and so its own scratch."""
+    networks = {"s2dc": "gvsl-unet-demo", "voco": "swin12-demo"}
+    for name, encoder in networks.items():
+        edit(learning / "methods" / name / "config.yaml", native={"demo": encoder})
+    methods = ["scratch", "s2dc.code", "voco.code"]
+    table = yaml.safe_load((learning / "config" / "config.yaml").read_text())["tables"]["small"]
+    edit(learning / "config" / "config.yaml", tables={"small": {**table, "track": "native", "methods": methods}})
+    means = {("scratch", "swin12-demo"): 0.6, ("scratch", "gvsl-unet-demo"): 0.7, ("voco.code", "swin12-demo"): 0.65}
+    for _, run in expand.table_runs("small", "learn"):
+        mean = means.get((str(run.pretrain.method), run.pretrain.encoder), 0.9) + run.pretrain.seed / 100
+        write_rows(run.folder() / paths.CASES, [Row("a", "a", "liver", "token_auc", mean, 3, "tokens")])
+    write_scores("small", None)
+    write_table("small", None, allow_missing=False)
+    rows = pd.read_csv(paths.table("learn", "small")).set_index(["method", "encoder"])
+    assert rows["organs_gain"].dropna().to_dict() == {("s2dc", "gvsl-unet-demo"): 20, ("voco", "swin12-demo"): 5}
+    assert set(rows["track"]) == set(pd.read_csv(paths.scores("learn", "small"))["track"]) == {"native"}
+    draw_table("small", None)
+    assert paths.figure("learn", "small").is_file()
+
+
+def edit(file, **changes):
+    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | changes))

@@ -81,9 +81,10 @@ def test_a_token_is_labelled_by_the_share_of_its_volume():
     assert shares[:, 1].tolist() == [0, 0, 0, 0, 0, 0.125]
 
 
-@pytest.mark.parametrize("stride", BlockMeans.strides)
+@pytest.mark.parametrize("stride", [*BlockMeans.strides, 8])
 def test_labels_and_tokens_are_in_one_order(stride):
-    mask = np.random.RandomState(0).uniform(size=(1, 8, 4, 12)) < 0.5
+    """The stride 8 has no map of its own: its tokens are means over the map at stride 4."""
+    mask = np.random.RandomState(0).uniform(size=(1, 16, 8, 24)) < 0.5
     features = encode(BlockMeans(), mask.astype(np.float32), stride)
     np.testing.assert_allclose(features, token_shares(mask, stride), atol=1e-6)
 
@@ -145,11 +146,11 @@ def test_the_random_encoder_is_what_a_method_of_that_seed_starts_from_and_stays_
     assert all(torch.equal(tensor, start[name]) for name, tensor in trunk.state_dict().items())
 
 
-def test_a_stride_that_the_encoder_does_not_have_is_refused():
+def test_a_stride_that_no_map_divides_is_refused():
     with pytest.raises(ConfigError) as caught:
-        encode(BlockMeans(), np.zeros((1, 8, 8, 8), np.float32), 8)
+        encode(BlockMeans(), np.zeros((1, 9, 9, 9), np.float32), 9)
     assert str(caught.value) == (
-        "the token_probe recipe has stride 8, but the encoder's maps have strides 2, 4; set one of them."
+        "the token_probe recipe has stride 9, but the encoder's maps have strides 2, 4; set a multiple of one of them."
     )
 
 

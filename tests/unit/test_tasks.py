@@ -73,11 +73,12 @@ def collate(task, case, size=2):
     return torch.utils.data.default_collate(drawn)
 
 
+@pytest.mark.parametrize("encoder", ["swin12-demo", "gvsl-unet-demo"])
 @pytest.mark.parametrize("kind", TASKS)
-def test_a_task_draws_learns_answers_and_scores(make_task, make_task_case, kind):
+def test_a_task_draws_learns_answers_and_scores(make_task, make_task_case, kind, encoder):
     task, case = make_task(kind), make_task_case(kind)
     torch.manual_seed(0)
-    network = task.network(build(read_encoder("swin12-demo"), task.in_channels, task.parts))
+    network = task.network(build(read_encoder(encoder), task.in_channels, task.parts))
     batch = collate(task, case)
     assert batch["image"].shape == (2, task.in_channels, *CROP) and batch["image"].dtype == torch.float32
     losses = task.losses(network, batch)

@@ -13,12 +13,13 @@ from torch import nn
 from voxelbench import registry
 from voxelbench.checks import Subject
 from voxelbench.errors import DataError, TrainingError
+from voxelbench.method import Method, ParameterGroup
 from voxelbench.settings import Clip, Optimiser, Schedule, Training
 from voxelbench.training import checkpoint
 from voxelbench.training.device import alone
 from voxelbench.training.loop import clip_gradients, train, weighted_sum
 from voxelbench.training.sampling import Samples, batches
-from voxelbench.training.schedule import learning_rate
+from voxelbench.training.schedule import learning_rate, weight_decay
 
 CPU = alone("cpu")
 
@@ -273,6 +274,29 @@ def test_clipping(scope):
     assert learner[2].weight.grad is None
 
 
+class Parted(Method):
+    """Two weights that the loss does not move, the second in a group that neither decays nor is clipped."""
+
+    def __init__(self):
+        nn.Module.__init__(self)
+        self.first, self.second = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
+
+    def parameter_groups(self):
+        return [ParameterGroup((self.first,)), ParameterGroup((self.second,), weight_decay_scale=0, clipped=False)]
+
+    def forward(self, batch, progress):
+        return {"fit": 0 * (self.first + self.second).sum()}
+
+
+@pytest.mark.parametrize("scope", ["global", "per_tensor"])
+def test_a_group_may_be_left_out_of_clipping(scope):
+    learner = Parted()
+    for parameter in learner.parameters():
+        parameter.grad = torch.tensor([3.0, 4.0])
+    clip_gradients(learner, Clip(max_norm=1.0, scope=scope))
+    assert [parameter.grad.norm().item() for parameter in learner.parameters()] == pytest.approx([1.0, 5.0])
+
+
 def test_no_clip_leaves_gradients():
     layer = nn.Linear(3, 1)
     layer.weight.grad = torch.full((1, 3), 100.0)
@@ -291,6 +315,37 @@ def test_the_rate_is_a_ramp_and_half_a_cosine(total, data):
     n = len(cosine) - 1
     assert cosine == pytest.approx([0.1 + 1.9 * math.cos(math.pi * k / (2 * n)) ** 2 for k in range(n + 1)])
     assert learning_rate(total - 1, total, 2.0, Schedule(shape="constant")) == 2.0
+
+
+@given(warmup=st.integers(2, 50))
+def test_a_closed_warm_up_ends_at_the_peak_and_may_lie_below_the_last_rate(warmup):
+    schedule = Schedule(warmup_steps=warmup, warmup="closed", min_lr=0.5)
+    rates = [learning_rate(step, 2 * warmup, 0.1, schedule) for step in range(2 * warmup + 1)]
+    assert rates[:warmup] == pytest.approx(np.linspace(0, 0.1, warmup))
+    assert rates[warmup] == pytest.approx(0.1) and rates[-1] == pytest.approx(0.5)
+    assert np.all(np.diff(rates[warmup:]) > 0)
+
+
+def test_a_closed_warm_up_of_one_step_starts_from_0():
+    assert learning_rate(0, 9, 0.1, Schedule(warmup_steps=1, warmup="closed")) == 0
+
+
+@given(total=st.integers(1, 500), end=st.floats(0, 2))
+def test_weight_decay_is_constant_or_half_a_cosine(total, end):
+    optimiser = Optimiser(lr=1.0, weight_decay=0.04, weight_decay_end=end)
+    decays = [weight_decay(step, total, optimiser) for step in range(total + 1)]
+    theta = np.pi * np.arange(total + 1) / (2 * total)
+    assert decays == pytest.approx(0.04 * np.cos(theta) ** 2 + end * np.sin(theta) ** 2)
+    assert weight_decay(total, total, Optimiser(lr=1.0, weight_decay=0.04)) == 0.04
+
+
+def test_weight_decay_reaches_each_group_with_its_share(path):
+    """AdamW without a gradient multiplies a weight by 1 - rate * decay."""
+    optimiser = Optimiser(lr=0.5, weight_decay=0.1, weight_decay_end=0.4)
+    constant = Schedule(shape="constant")
+    learnt, _ = run(path, learner=Parted(), steps=3, loss_weights={"fit": 1.0}, optimiser=optimiser, schedule=constant)
+    left = math.prod(1 - 0.5 * weight_decay(step, 3, optimiser) for step in range(3))
+    assert learnt["first"].tolist() == pytest.approx([left, left]) and learnt["second"].tolist() == [1, 1]
 
 
 def test_a_steps_rate_is_in_the_log(path):

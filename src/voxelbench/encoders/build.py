@@ -12,6 +12,7 @@ from torch import nn
 from voxelbench.encoders.backbone import PARTS, Backbone, Decoder, Encoder
 from voxelbench.encoders.description import read_description
 from voxelbench.encoders.swin import SwinDecoder, SwinSkips, SwinTrunk
+from voxelbench.encoders.unet import UNetDecoder, UNetTrunk
 from voxelbench.errors import TrainingError
 from voxelbench.settings import AnyPreset
 
@@ -26,6 +27,7 @@ class Family(NamedTuple):
 
 FAMILIES = {
     "swin": Family(SwinTrunk, SwinSkips, SwinDecoder),
+    "unet": Family(UNetTrunk, None, UNetDecoder),
 }
 
 

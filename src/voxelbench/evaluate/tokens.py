@@ -6,6 +6,7 @@ from itertools import product
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from voxelbench.data.case import Case
 from voxelbench.data.crops import Start, cut, read_label_crop
@@ -57,17 +58,22 @@ def join(tokens: Iterable[Tokens]) -> Tokens:
 def encode(trunk: Encoder, volume: np.ndarray, stride: int) -> np.ndarray:
     """Return the tokens (N, C) of a volume (channels, X, Y, Z) at a stride; no weight of the encoder takes a gradient.
 
-    Raises ConfigError if the encoder has no map at that stride.
+    They are the voxels of the map at that stride, or of the next finer one, averaged over the cells of a token.
+
+    Raises ConfigError if no map's stride divides it.
     """
-    if stride not in trunk.strides:
+    chosen = max((known for known in trunk.strides if stride % known == 0), default=None)
+    if chosen is None:
         known = ", ".join(str(known) for known in trunk.strides)
         raise ConfigError(
-            f"the token_probe recipe has stride {stride}, but the encoder's maps have strides {known}; set one of them."
+            f"the token_probe recipe has stride {stride}, but the encoder's maps have strides {known}; set a multiple "
+            "of one of them."
         )
     device = next(trunk.parameters()).device
     with torch.inference_mode():
         maps = trunk(torch.from_numpy(volume)[None].to(device))
-    return maps[trunk.strides.index(stride)][0].flatten(1).T.float().cpu().numpy()
+        tokens = functional.avg_pool3d(maps[trunk.strides.index(chosen)], stride // chosen)
+    return tokens[0].flatten(1).T.float().cpu().numpy()
 
 
 def token_shares(masks: np.ndarray, stride: int) -> np.ndarray:
