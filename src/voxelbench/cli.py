@@ -206,7 +206,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--encoder", help="a file of config/encoders (default: the one that the authors trained)")
     command.add_argument("--branch", choices=("student", "teacher"), default="", help="default: the authors' choice")
 
-    command = _add(commands, "export", _export, "write a backbone as weights of MONAI's SwinUNETR, with a card")
+    command = _add(commands, "export", _export, "write a backbone's weights under their public names, with a card")
     command.add_argument("backbone", type=Path)
     command.add_argument("--out", type=Path, required=True, help="folder for the weights and their card")
 
@@ -232,7 +232,7 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "doctor", _doctor, "say what this machine has, and what is missing for what")
 
     command = _add(commands, "check", _check, "run the contract checks on a method")
-    command.add_argument("method")
+    command.add_argument("method", help="its name, or name.variant")
 
     command = _add(commands, "new", _new, "start a plug-in from its template")
     command.add_argument("kind", choices=("method", "dataset"))

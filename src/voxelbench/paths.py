@@ -152,5 +152,5 @@ CHECKPOINT = "checkpoint.pt"
 
 # Files of an export.
 
-EXPORTED_WEIGHTS = "swin_unetr.safetensors"
+EXPORTED_WEIGHTS = "model.safetensors"
 EXPORTED_CARD = "README.md"

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from voxelbench import PROTOCOL, paths
 from voxelbench.cli import main
 from voxelbench.config import read_encoder
+from voxelbench.encoders.backbone import PARTS
 from voxelbench.encoders.build import build
 from voxelbench.encoders.export import export
 from voxelbench.encoders.publish import publish, read_published
@@ -24,6 +25,10 @@ ROOT = Path(__file__).parents[2]
 STEM = {
     "trunk": ["swinViT.patch_embed.proj.weight"],
     "skips": ["encoder1.layer.conv1.conv.weight", "encoder1.layer.conv3.conv.weight"],
+}
+SMALL = {
+    "swin": {"feature_size": 12, "window_size": 3},
+    "unet": {"widths": (8, 8, 8, 8, 8)},
 }
 
 
@@ -102,12 +107,36 @@ def test_the_lines_of_the_card_give_monais_network_our_features(
             assert {name.split(".")[0] for name in found["missing"]} == {"out"}
 
 
+@pytest.mark.parametrize(("encoder", "parts"), [("gvsl-unet-demo", ("trunk",)), ("gvsl-unet-demo", PARTS)])
+def test_the_lines_of_the_card_build_our_networks_too(tmp_path, monkeypatch, make_backbone, encoder, parts):
+    weights = make_backbone(read_encoder(encoder), parts, in_channels=2)
+    export(weights, tmp_path / "out")
+    monkeypatch.chdir(tmp_path / "out")
+    facts, code = read_card(tmp_path / "out")
+    assert "merging" not in facts
+    found = {}
+    exec(code, found)
+    theirs, ours = found["model"], read_published(weights).backbone
+    assert list(theirs.parts()) == [part for part in parts if part != "skips"]
+    assert theirs.trunk.preset == ours.trunk.preset
+    volume = torch.randn(1, 2, 64, 32, 32)
+    with torch.inference_mode():
+        pyramids = [net.eval()(volume) if "decoder" in parts else [net.eval().trunk(volume)] for net in (theirs, ours)]
+    for their_maps, our_maps in zip(*pyramids, strict=True):
+        assert all(map(torch.equal, their_maps, our_maps))
+    tensors = load_file("model.safetensors")
+    tensors.popitem()
+    save_file(tensors, "model.safetensors")
+    with pytest.raises(KeyError):
+        exec(code, {})
+
+
 def test_the_lines_of_the_card_notice_a_tensor_that_is_missing(tmp_path, monkeypatch, preset, make_backbone):
     export(make_backbone(preset, ("trunk",)), tmp_path / "out")
     monkeypatch.chdir(tmp_path / "out")
-    tensors = load_file("swin_unetr.safetensors")
+    tensors = load_file("model.safetensors")
     tensors.popitem()
-    save_file(tensors, "swin_unetr.safetensors")
+    save_file(tensors, "model.safetensors")
     with pytest.raises(AssertionError):
         exec(read_card(tmp_path / "out")[1], {})
 
@@ -117,7 +146,7 @@ def test_the_card_names_the_run(tmp_path, preset, make_backbone, make_run):
     make_run(weights, preset)
     export(weights, tmp_path / "out")
     facts, _ = read_card(tmp_path / "out")
-    exported = tmp_path / "out" / "swin_unetr.safetensors"
+    exported = tmp_path / "out" / "model.safetensors"
     assert facts == {
         "method": "s2dc",
         "variant": "code",
@@ -138,7 +167,7 @@ def test_the_card_names_the_run(tmp_path, preset, make_backbone, make_run):
         "merging": "legacy",
         "stem": {"in_channels": 1, "layers": STEM["trunk"] + STEM["skips"]},
         "weights": {
-            "file": "swin_unetr.safetensors",
+            "file": "model.safetensors",
             "sha256": hashlib.sha256(exported.read_bytes()).hexdigest(),
             "n_tensors": len(load_file(exported)),
             "modules": ["swinViT", "encoder1", "encoder2", "encoder3", "encoder4", "encoder10"],
@@ -182,16 +211,17 @@ def test_weights_of_another_run_are_refused(tmp_path, preset, make_backbone, mak
 @pytest.mark.parametrize("method", LAYOUTS)
 def test_what_leaves_comes_in_again(tmp_path, make_backbone, method):
     layout = LAYOUTS[method]
-    small = read_encoder(layout.encoder).model_copy(update={"feature_size": 12, "window_size": 3})
+    preset = read_encoder(layout.encoder)
+    small = preset.model_copy(update=SMALL[preset.family])
     weights = make_backbone(small, layout.parts)
     export(weights, tmp_path / "out")
-    import_weights(method, tmp_path / "out" / "swin_unetr.safetensors", small, tmp_path / "again")
+    import_weights(method, tmp_path / "out" / "model.safetensors", small, tmp_path / "again")
     ours, again = load_file(weights), load_file(tmp_path / "again")
     assert ours.keys() == again.keys() and all(torch.equal(ours[key], again[key]) for key in ours)
     export(tmp_path / "again", tmp_path / "twice")
     facts, _ = read_card(tmp_path / "twice")
-    assert facts["method"] == method and facts["imported"]["checkpoint"] == "swin_unetr.safetensors"
-    first, second = (tmp_path / each / "swin_unetr.safetensors" for each in ("out", "twice"))
+    assert facts["method"] == method and facts["imported"]["checkpoint"] == "model.safetensors"
+    first, second = (tmp_path / each / "model.safetensors" for each in ("out", "twice"))
     assert first.read_bytes() == second.read_bytes()
 
 

@@ -23,21 +23,35 @@ INDEX = "swinViT.layers1.0.blocks.0.attn.relative_position_index"
 HEADS = {"proj_head.layer1.0.weight": torch.zeros(2, 2), "encoder_cof.layer.conv1.conv.weight": torch.zeros(2)}
 
 
-def names(file, key="loaded"):
-    listed = json.loads((GOLDEN / f"{file}.json").read_text())[key]
-    return [name if isinstance(name, str) else name[0] for name in listed]
+def listed(file, key=None):
+    content = json.loads((GOLDEN / f"{file}.json").read_text())
+    return content[key] if key else content
+
+
+def names(file, key=None):
+    return [name if isinstance(name, str) else name[0] for name in listed(file, key)]
 
 
 NAMES = {
     "s2dc": names("s2dc_encoder_params", "encoder"),
-    "voco": names("voco_to_swinunetr_keys"),
-    "swinmm": names("swinmm_to_swinunetr_keys_v1"),
+    "voco": names("voco_to_swinunetr_keys", "loaded"),
+    "swinmm": names("swinmm_to_swinunetr_keys_v1", "loaded"),
+    "gvsl": names("gvsl_unet_state_shapes"),
+}
+SHAPES = {
+    "s2dc": listed("s2dc_encoder_params", "encoder"),
+    "gvsl": listed("gvsl_unet_state_shapes"),
+}
+SMALL = {
+    "swin": {"feature_size": 12, "window_size": 3},
+    "unet": {"widths": (8, 8, 8, 8, 8)},
 }
 
 
 def small(method):
-    """The encoder of a method at a quarter of its width: the same names."""
-    return read_encoder(LAYOUTS[method].encoder).model_copy(update={"feature_size": 12, "window_size": 3})
+    """The encoder of a method at a fraction of its width: the same names."""
+    preset = read_encoder(LAYOUTS[method].encoder)
+    return preset.model_copy(update=SMALL[preset.family])
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +60,7 @@ def released():
 
     def make(method, seed=0):
         torch.manual_seed(seed)
-        drawn = build(small(method), 1, {"trunk", "skips"})
+        drawn = build(small(method), 1, LAYOUTS[method].parts)
         own = {key: tensor for part in drawn.parts().values() for key, tensor in part.state_dict().items()}
         return {name: own[name].clone() for name in NAMES[method]}
 
@@ -86,9 +100,8 @@ def test_the_declared_encoder_has_the_shapes_of_the_authors_network(method):
     drawn = build(read_encoder(layout.encoder), 1, layout.parts)
     own = {key: tensor.shape for part in drawn.parts().values() for key, tensor in part.state_dict().items()}
     assert sorted(own) == sorted(NAMES[method])
-    if method == "s2dc":
-        theirs = json.loads((GOLDEN / "s2dc_encoder_params.json").read_text())["encoder"]
-        assert own == {name: torch.Size(shape) for name, shape in theirs}
+    if method in SHAPES:
+        assert own == {name: torch.Size(shape) for name, shape in SHAPES[method]}
 
 
 @pytest.mark.parametrize(
@@ -102,8 +115,10 @@ def test_the_declared_encoder_has_the_shapes_of_the_authors_network(method):
         ("s2dc", lambda state: {"net": prefixed("module.student.", state), "queue_cl": torch.zeros(90, 4)}),
         ("swinmm", lambda state: {"state_dict": prefixed("module.", state | HEADS), "global_step": 5}),
         ("swinmm", lambda state: {name.replace("swinViT", "swin_vit"): tensor for name, tensor in state.items()}),
+        ("gvsl", lambda state: state),
+        ("gvsl", lambda state: {"state_dict": prefixed("module.unet.", state)}),
     ],
-    ids=["flat", "ddp", "network_weights", "nested", "state_dict", "net", "module", "swin_vit"],
+    ids=["flat", "ddp", "network_weights", "nested", "state_dict", "net", "module", "swin_vit", "unet", "ddp_unet"],
 )
 def test_a_checkpoint_comes_in_however_it_is_wrapped(released, imported, method, wrap):
     state = released(method)
@@ -124,6 +139,18 @@ def test_voco_gives_its_teacher(released, imported):
     content = {"state_dict": prefixed("student.", student) | prefixed("teacher.", teacher)}
     assert_equal(imported("voco", content), teacher)
     assert_equal(imported("voco", content, branch="student"), student)
+
+
+def test_the_whole_checkpoint_of_gvsl_gives_its_unet(released, imported):
+    state = released("gvsl")
+    ours = prefixed("unet.", state)
+    everything = names("gvsl_full_state_shapes")
+    assert len(everything) == 104 and ours.keys() < set(everything)
+    content = {name: ours.get(name, torch.zeros(1)) for name in everything}
+    assert_equal(imported("gvsl", content), state)
+    del content["unet.up4.conv.double_conv.4.bias"]
+    message = refusal(imported, "gvsl", content)
+    assert "found 71 of 72 tensors of gvsl, the first missing is up4.conv.double_conv.4.bias (it holds inc." in message
 
 
 def test_a_task_loads_what_was_imported_and_the_file_says_whose_it_is(tmp_path, released):

@@ -1,4 +1,4 @@
-"""What leaves voxelbench: a backbone as weights of MONAI's SwinUNETR, beside a card that says what they are."""
+"""What leaves voxelbench: a backbone as weights under their public names, beside a card that says what they are."""
 
 import hashlib
 import logging
@@ -12,12 +12,15 @@ from voxelbench.encoders.build import build
 from voxelbench.encoders.export_card import render
 from voxelbench.encoders.origin import origin
 from voxelbench.encoders.publish import Published, read_published
+from voxelbench.settings import SwinPreset
 
 logger = logging.getLogger(__name__)
 
 
 def export(weights: Path, folder: Path) -> None:
-    """Write a published backbone under the names of SwinUNETR, and its card, into `folder`.
+    """Write a published backbone, and its card, into `folder`.
+
+    The names of the tensors are those of MONAI's SwinUNETR, or of the released code that the network comes from.
 
     Raises TrainingError if `weights` is damaged, no published backbone, or not of the run in whose folder it lies.
     """
@@ -25,8 +28,9 @@ def export(weights: Path, folder: Path) -> None:
     facts = origin(weights, published)
     tensors = {key: tensor for part in published.backbone.parts().values() for key, tensor in part.state_dict().items()}
     content = save(tensors)
+    if isinstance(published.encoder, SwinPreset):
+        facts["merging"] = published.encoder.merging
     facts |= {
-        "merging": published.encoder.merging,
         "stem": {"in_channels": published.backbone.trunk.in_channels, "layers": stem(published)},
         "weights": {
             "file": paths.EXPORTED_WEIGHTS,
@@ -37,7 +41,7 @@ def export(weights: Path, folder: Path) -> None:
     }
     with written_whole(folder / paths.EXPORTED_WEIGHTS) as partial:
         partial.write_bytes(content)
-    write_text(folder / paths.EXPORTED_CARD, render(facts, published.encoder))
+    write_text(folder / paths.EXPORTED_CARD, render(facts, published.backbone))
     logger.info("wrote %s", folder)
 
 

@@ -15,18 +15,31 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from voxelbench.encoders.backbone import Backbone
 from voxelbench.encoders.build import build
 from voxelbench.encoders.publish import publish
 from voxelbench.encoders.tensors import read_tensors
 from voxelbench.errors import ConfigError, TrainingError, nearest
-from voxelbench.settings import EncoderPreset
+from voxelbench.settings import AnyPreset, SwinPreset
 
 logger = logging.getLogger(__name__)
 
 BRANCHES = ("student", "teacher")
-_WRAPPERS = {"state_dict", "model_state_dict", "net", "network_weights", "model", "network", "module", "backbone"}
-_RENAMED = {"swin_vit": "swinViT"}  # the loaders of all three methods accept both
+_WRAPPERS = {
+    "state_dict",
+    "model_state_dict",
+    "net",
+    "network_weights",
+    "model",
+    "network",
+    "module",
+    "backbone",
+    "unet",
+}
+_RENAMED = {"swin_vit": "swinViT"}  # the loaders of the three methods with a Swin encoder accept both
 _POSITION_INDEX = "relative_position_index"
+_SEED = 0
+"""Of the weights that no released checkpoint holds."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +47,14 @@ class Layout:
     """What a method's checkpoints hold of a backbone: which parts, in how many tensors.
 
     `encoder` is the preset that the authors trained, `branch` the network to take of a student and its teacher.
+    `unsaved` are the tensors that the authors' network computes with and their checkpoints lack.
     """
 
     parts: tuple[str, ...]
     n_tensors: int
     encoder: str
     branch: str = ""
+    unsaved: frozenset[str] = frozenset()
 
 
 LAYOUTS = {
@@ -49,6 +64,8 @@ LAYOUTS = {
     "voco": Layout(("trunk", "skips"), 145, "swin48v2-legacy", "teacher"),
     # 118 parameters and 8 position indices of a swinViT without the residual convolutions.
     "swinmm": Layout(("trunk",), 126, "swin48v1-legacy"),
+    # All of the U-Net: below `unet.` in the 104 tensors of the pretraining network, or alone.
+    "gvsl": Layout(("trunk", "decoder"), 72, "gvsl-unet"),
 }
 
 
@@ -59,7 +76,7 @@ def layout(method: str) -> Layout:
     return LAYOUTS[method]
 
 
-def import_weights(method: str, checkpoint: Path, preset: EncoderPreset, path: Path, branch: str = "") -> None:
+def import_weights(method: str, checkpoint: Path, preset: AnyPreset, path: Path, branch: str = "") -> None:
     """Write the backbone that an upstream checkpoint holds, in the format of our own.
 
     Args:
@@ -70,28 +87,53 @@ def import_weights(method: str, checkpoint: Path, preset: EncoderPreset, path: P
         TrainingError: the file is unsafe or damaged, lacks a tensor, or one does not fit.
     """
     expected, branch = layout(method), branch or layout(method).branch
-    backbone = build(preset, 1, expected.parts)
-    wanted = {key: tensor for part in backbone.parts().values() for key, tensor in part.state_dict().items()}
-    _check_preset(preset, len(wanted), method)
+    backbone = _draw(preset, expected.parts)
+    own = {key: tensor for part in backbone.parts().values() for key, tensor in part.state_dict().items()}
+    _check_preset(preset, len(own.keys() - expected.unsaved), method)
     found, stored = _select(read_tensors(checkpoint), branch, checkpoint)
+    drawn = sorted(expected.unsaved - stored.keys())
+    wanted = {key: tensor for key, tensor in own.items() if key not in drawn}
     _check_complete(stored, wanted, checkpoint, method)
     _check_fit(stored, wanted, checkpoint, preset)
     for part in backbone.parts().values():
-        part.load_state_dict({key: stored[key] for key in part.state_dict()}, strict=True)
-    with checkpoint.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    publish(backbone, path, {"method": method, "checkpoint": checkpoint.name, "sha256": sha256, "branch": found})
+        part.load_state_dict({key: stored.get(key, own[key]) for key in part.state_dict()}, strict=True)
+    source = {"method": method, "checkpoint": checkpoint.name, "sha256": _sha256(checkpoint), "branch": found}
+    publish(backbone, path, source | _report(drawn, checkpoint))
     logger.info("wrote %s: all %d tensors of %s", path, len(wanted), " and ".join(expected.parts))
 
 
-def _check_preset(preset: EncoderPreset, n_tensors: int, method: str) -> None:
+def _draw(preset: AnyPreset, parts: tuple[str, ...]) -> Backbone:
+    """Build a backbone of one input channel, always with the same weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(_SEED)
+        return build(preset, 1, parts)
+
+
+def _sha256(checkpoint: Path) -> str:
+    with checkpoint.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _report(drawn: list[str], checkpoint: Path) -> dict[str, str | int]:
+    """Return what the source of a backbone says of tensors that its checkpoint lacks, after a warning."""
+    if not drawn:
+        return {}
+    logger.warning(
+        "%s lacks %s, which the released code draws anew for each network and never saves; it was drawn from seed %d "
+        "and kept in the backbone, so its features are not those that the authors trained.",
+        *(checkpoint, ", ".join(drawn), _SEED),
+    )
+    return {"drawn": ", ".join(drawn), "drawn_seed": _SEED}
+
+
+def _check_preset(preset: AnyPreset, n_tensors: int, method: str) -> None:
     expected = layout(method)
     if n_tensors != expected.n_tensors:
         raise ConfigError(
             f"encoder {preset.name} builds {n_tensors} tensors in {' and '.join(expected.parts)}, the checkpoints of "
             f"{method} hold {expected.n_tensors}; add `--encoder {expected.encoder}`."
         )
-    if preset.merging != "legacy":
+    if isinstance(preset, SwinPreset) and preset.merging != "legacy":
         logger.warning(
             "encoder %s merges patches as MONAI since 1.5, and the released weights of %s were trained as before it: "
             "they load and compute other features.",
@@ -100,7 +142,7 @@ def _check_preset(preset: EncoderPreset, n_tensors: int, method: str) -> None:
 
 
 def _select(tensors: Mapping[str, Tensor], branch: str, checkpoint: Path) -> tuple[str, dict[str, Tensor]]:
-    """Return a branch and its tensors under MONAI's names; "" and those of no branch if that one is absent."""
+    """Return a branch and its tensors under our names; "" and those of no branch if that one is absent."""
     branches: dict[str, dict[str, str]] = defaultdict(dict)
     for stored in tensors:
         found, name = _split(stored)
@@ -112,7 +154,7 @@ def _select(tensors: Mapping[str, Tensor], branch: str, checkpoint: Path) -> tup
 
 
 def _split(stored: str) -> tuple[str, str]:
-    """Split a stored name into its branch, or "", and MONAI's name."""
+    """Split a stored name into its branch, or "", and our name."""
     words = stored.split(".")
     prefix = list(takewhile(lambda word: word in _WRAPPERS or word in BRANCHES, words))
     branch = next((word for word in prefix if word in BRANCHES), "")
@@ -129,9 +171,7 @@ def _check_complete(stored: Mapping[str, Tensor], wanted: Mapping[str, Tensor], 
         )
 
 
-def _check_fit(
-    stored: Mapping[str, Tensor], wanted: Mapping[str, Tensor], checkpoint: Path, preset: EncoderPreset
-) -> None:
+def _check_fit(stored: Mapping[str, Tensor], wanted: Mapping[str, Tensor], checkpoint: Path, preset: AnyPreset) -> None:
     for key, own in wanted.items():
         if stored[key].shape != own.shape:
             raise TrainingError(
