@@ -1,0 +1,59 @@
+"""A case as its views see it: scaled, as crops centred on voxels of its own grid, and as a source of such voxels."""
+
+from functools import cached_property
+
+import numpy as np
+
+from voxelbench.data.cache import Box
+from voxelbench.data.case import Case
+from voxelbench.data.intensity import scale
+from voxelbench.data.loading import read_scaled
+from voxelbench.settings import IntensityRule, Triple
+
+_DRAWS = 10_000  # after which any voxel will do, as released
+
+
+class Scan:
+    """The first channel of a case, scaled by the rule of its modality and read once, when it is asked for."""
+
+    def __init__(self, case: Case, rule: IntensityRule) -> None:
+        self.case = case
+        self._rule = rule
+        self._channel = case.channels[:1]
+
+    @cached_property
+    def volume(self) -> np.ndarray:
+        """The whole scaled volume, float32 (X, Y, Z)."""
+        return read_scaled(self.case, self._channel, [self._rule])[0]
+
+    def crop(self, centre: Triple, size: Triple) -> np.ndarray:
+        """Return float32 (1, *size) from `centre - size // 2` on, at native spacing, 0 beyond the volume."""
+        spans = [(p - n // 2, p - n // 2 + n) for p, n in zip(centre, size, strict=True)]
+        x, y, z = (slice(max(0, a), min(b, n)) for (a, b), n in zip(spans, self.case.shape, strict=True))
+        beyond = [(max(0, -a), max(0, b - n)) for (a, b), n in zip(spans, self.case.shape, strict=True)]
+        return np.pad(self._read((x, y, z)), beyond)[None]
+
+    def _read(self, box: Box) -> np.ndarray:
+        """Return a box of the volume, which a window scales without the rest; a z-score is taken over all of it."""
+        if self._rule.kind == "window" and "volume" not in vars(self):
+            return scale(self.case.read(self._channel, box), [self._rule])[0]
+        return self.volume[box]
+
+
+def draw_point(volume: np.ndarray, margin: int, rng: np.random.RandomState) -> Triple:
+    """Draw a voxel of (X, Y, Z) that is above 0 and at least `margin` voxels from the upper end of every axis.
+
+    As released: one draw an axis, in the order X, Y, Z, all three anew until the voxel will do; after 10,000 draws,
+    or where an axis has no voxel so far from its end, any voxel.
+    """
+    if min(volume.shape) > margin:
+        for _ in range(_DRAWS):
+            point = _draw_voxel(volume.shape, rng)
+            if volume[point] > 0 and all(p < n - margin for p, n in zip(point, volume.shape, strict=True)):
+                return point
+    return _draw_voxel(volume.shape, rng)
+
+
+def _draw_voxel(shape: tuple[int, ...], rng: np.random.RandomState) -> Triple:
+    x, y, z = (int(rng.rand() * n) for n in shape)
+    return x, y, z
