@@ -16,6 +16,10 @@ def teacher_of(student: Module) -> Module:
 
 @torch.no_grad()
 def follow(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
-    """Move the teacher's parameters to momentum * teacher + (1 - momentum) * student; buffers stay."""
-    for old, new in zip(teacher.parameters(), student.parameters(), strict=True):
-        old.mul_(momentum).add_(new, alpha=1 - momentum)
+    """Move the teacher's parameters to momentum * teacher + (1 - momentum) * student, by name; buffers stay.
+
+    The student may have parameters that the teacher lacks. Raises KeyError for one that the student lacks.
+    """
+    followed = dict(student.named_parameters())
+    for name, old in teacher.named_parameters():
+        old.mul_(momentum).add_(followed[name], alpha=1 - momentum)

@@ -1,8 +1,10 @@
 """A first-in, first-out memory of features, the negatives of a contrastive loss (He et al. 2020, "MoCo")."""
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 from torch.nn import functional
+
+from voxelbench.nn.gather import rows_of_all_processes
 
 
 class FeatureQueue(nn.Module):
@@ -26,19 +28,9 @@ class FeatureQueue(nn.Module):
         Raises:
             ValueError: the rows of all processes are more than `length`.
         """
-        rows, length = _of_all_processes(rows.to(self.rows.dtype)), len(self.rows)
+        rows, length = rows_of_all_processes(rows.to(self.rows.dtype)), len(self.rows)
         if len(rows) > length:
             raise ValueError(f"{len(rows)} rows do not fit into a queue of {length}")
         places = (self.pointer + torch.arange(len(rows), device=self.rows.device)) % length
         self.rows[places] = rows
         self.pointer.copy_((self.pointer + len(rows)) % length)
-
-
-def _of_all_processes(rows: Tensor) -> Tensor:
-    if not distributed.is_available() or not distributed.is_initialized():
-        return rows
-    gathered = [
-        torch.empty_like(rows, memory_format=torch.contiguous_format) for _ in range(distributed.get_world_size())
-    ]
-    distributed.all_gather(gathered, rows.contiguous())
-    return torch.cat(gathered)
