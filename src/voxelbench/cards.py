@@ -45,7 +45,10 @@ class Reported(Strict):
 
 
 class MethodCard(Strict):
-    """`methods/<name>/card.yaml`."""
+    """`methods/<name>/card.yaml`.
+
+    `checked_as` is the variant that the contract is checked on, where `code` needs what synthetic cases do not have.
+    """
 
     name: str
     title: str
@@ -56,6 +59,7 @@ class MethodCard(Strict):
     fidelity: dict[str, Literal["faithful", "adapted", "inspired"]] = Field(default_factory=dict)
     reported: tuple[Reported, ...] = ()
     exceptions: dict[str, str] = Field(default_factory=dict)
+    checked_as: str | None = None
     version: int
 
 

@@ -58,21 +58,29 @@ class Result:
 
 @dataclass(frozen=True)
 class Subject:
-    """A method under check, with the demo's settings and encoder, and synthetic cases in `scratch`."""
+    """A method under check, with the demo's settings and encoder, and synthetic cases in `scratch`.
+
+    `name` may name a variant, which is `code` otherwise.
+    """
 
     name: str
     card: MethodCard
     scratch: Path
 
     @cached_property
+    def identity(self) -> MethodId:
+        """The method and its variant."""
+        return MethodId.parse(self.name)
+
+    @cached_property
     def plugin(self) -> ModuleType:
         """The imported `method.py`."""
-        return registry.load_method(self.name)
+        return registry.load_method(self.identity.name)
 
     @cached_property
     def settings(self) -> MethodConfig:
         """The validated settings of the demo."""
-        return method_config(MethodId.parse(self.name), BUDGET)
+        return method_config(self.identity, BUDGET)
 
     @cached_property
     def preset(self) -> AnyPreset:
@@ -154,8 +162,13 @@ def _phantom(shape: np.ndarray, low: float, high: float, rng: np.random.RandomSt
 
 
 def check_method(name: str) -> list[Result]:
-    """Run every check that applies to `methods/<name>`; only a pretext method has more than a folder."""
-    card = registry.method_card(name)
+    """Run every check that applies to `name[.variant]`; only a pretext method has more than a folder.
+
+    Without a variant, the one is checked that the card names in `checked_as`.
+    """
+    card = registry.method_card(MethodId.parse(name).name)
+    if "." not in name and card.checked_as:
+        name = f"{name}.{card.checked_as}"
     checks = {"folder": folder_is_complete, **(PRETEXT_CHECKS if card.kind == "pretext" else {})}
     with tempfile.TemporaryDirectory() as scratch:
         subject = Subject(name, card, Path(scratch))
@@ -178,15 +191,16 @@ def run_check(subject: Subject, name: str, check: Callable[[Subject], str]) -> R
 
 def folder_is_complete(subject: Subject) -> str:
     """Card, config, README with the fixed headings, and for a pretext method its module and a test."""
-    folder = registry.folder("methods", subject.name)
+    name = subject.identity.name
+    folder = registry.folder("methods", name)
     wanted = ["__init__.py", registry.CARD, registry.CONFIG, "README.md"]
     if subject.card.kind == "pretext":
         wanted += ["method.py", "test_*.py"]
     missing = [pattern for pattern in wanted if not any(folder.glob(pattern))]
     if missing:
         return f"{folder} has no {', '.join(missing)}; methods/_template shows one."
-    if subject.card.name != subject.name:
-        return f"{folder / registry.CARD} is named '{subject.card.name}', its folder '{subject.name}'; make them equal."
+    if subject.card.name != name:
+        return f"{folder / registry.CARD} is named '{subject.card.name}', its folder '{name}'; make them equal."
     lines = (folder / "README.md").read_text(encoding="utf-8").splitlines()
     headings = tuple(line.removeprefix("## ") for line in lines if line.startswith("## "))
     return "" if headings == HEADINGS else f"{folder / 'README.md'} has the headings {headings}, expected {HEADINGS}."
