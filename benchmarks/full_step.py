@@ -1,9 +1,12 @@
 """One optimiser step of a method at the size its authors ran, crop by crop: does it fit, and how long does it take?
 
     python benchmarks/full_step.py s2dc voco swinmm
+    python benchmarks/full_step.py gvsl --encoder gvsl-unet
+    python benchmarks/full_step.py alice.relpos --encoder alice-nnformer
 
-Settings are those of budget `full` but for `crops_per_pass: 1`; the volumes are noise. Each method runs in a process of
-its own, since the peak of a process never falls. One micro-batch is taken: a step is `accumulate` of them.
+Settings are those of budget `full`, but for `crops_per_pass: 1` where a method has it; the volumes are noise. Each
+method runs in a process of its own, since the peak of a process never falls. One micro-batch is taken: a step is
+`accumulate` of them.
 """
 
 import argparse
@@ -25,14 +28,14 @@ from voxelbench.runs import MethodId
 from voxelbench.training.loop import make_optimiser, weighted_sum
 
 
-def run(name: str, threads: int) -> dict[str, Any]:
+def run(name: str, encoder: str, threads: int) -> dict[str, Any]:
     """Take one step in this process."""
     torch.set_num_threads(threads)
-    plugin = registry.load_method(name)
-    config = resolve.method_config(MethodId.parse(name), "full", {"crops_per_pass": 1})
-    preset = read_encoder(read_budget("full").encoder).model_copy(update={"checkpointing": False})
+    plugin = registry.load_method(MethodId.parse(name).name)
+    override = {"crops_per_pass": 1} if "crops_per_pass" in plugin.Config.model_fields else {}
+    config = resolve.method_config(MethodId.parse(name), "full", override)
     torch.manual_seed(0)
-    method = plugin.Method(build(preset, 1, plugin.Method.needs), config).train()
+    method = plugin.Method(build(read_encoder(encoder), 1, plugin.Method.needs), config).train()
     optimiser = make_optimiser(method.parameter_groups(), config.optimiser)
     views = noise_batch(plugin, config)
     progress = Progress(0, config.steps, 0, micro_batch=0)
@@ -53,20 +56,23 @@ def run(name: str, threads: int) -> dict[str, Any]:
 def main() -> None:
     """Run each method in its own process and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("methods", nargs="+")
+    parser.add_argument("methods", nargs="+", help="each a name or name.variant")
+    parser.add_argument("--encoder", default=read_budget("full").encoder, help="default: %(default)s")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.here:
-        print(json.dumps(run(*arguments.methods, arguments.threads)))
+        print(json.dumps(run(*arguments.methods, arguments.encoder, arguments.threads)))
         return
-    print("| method | trained parameters | micro-batch, s | peak, GiB | terms |\n|---|---|---|---|---|")
+    print("| method | encoder | trained parameters | micro-batch, s | peak, GiB | terms |\n|---|---|---|---|---|---|")
+    options = ["--here", "--encoder", arguments.encoder, "--threads", str(arguments.threads)]
     for method in arguments.methods:
-        command = [sys.executable, __file__, method, "--here", "--threads", str(arguments.threads)]
+        command = [sys.executable, __file__, method, *options]
         report = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
         terms = ", ".join(f"{term} {value}" for term, value in report["losses"].items())
         print(
-            f"| {method} | {report['trained']:,} | {report['seconds']:.0f} | {report['peak_gib']:.1f} | {terms} |",
+            f"| {method} | {arguments.encoder} | {report['trained']:,} | {report['seconds']:.0f} | "
+            f"{report['peak_gib']:.1f} | {terms} |",
             flush=True,
         )
 

@@ -21,6 +21,7 @@ def noise_batch(plugin: ModuleType, config: MethodConfig) -> Batch:
         path = Path(folder) / "case.h5"
         write_volume(path, volume)
         case = Case("noise", "noise", "CT", ("image",), ("HU",), (0.8, 0.8, 3.0), np.eye(4), SHAPE, path)
-        samples = [plugin.views((case,), config, step_rng(0, 0, index)) for index in range(config.batch)]
+        cases = (case,) * config.group_size
+        samples = [plugin.views(cases, config, step_rng(0, 0, index)) for index in range(config.batch)]
     batch: Batch = default_collate(samples)
     return batch
