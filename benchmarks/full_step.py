@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.here:
-        print(json.dumps(run(*arguments.methods, arguments.encoder, arguments.threads)))
+        print(json.dumps(run(arguments.methods[0], arguments.encoder, arguments.threads)))
         return
     print("| method | encoder | trained parameters | micro-batch, s | peak, GiB | terms |\n|---|---|---|---|---|---|")
     options = ["--here", "--encoder", arguments.encoder, "--threads", str(arguments.threads)]
