@@ -138,6 +138,15 @@ class NnFormerPreset(EncoderPreset):
     roi: Triple
     drop_path: float = Field(ge=0, lt=1)
 
+    @model_validator(mode="after")
+    def _fits(self) -> "NnFormerPreset":
+        if any(side <= 0 or side % 16 for side in self.roi):
+            raise ValueError(f"roi {self.roi} is halved four times; make its sides multiples of 16")
+        widths = tuple(self.embed * 2**stage for stage in range(4))
+        if any(heads <= 0 or width % heads for width, heads in zip(widths, self.num_heads, strict=True)):
+            raise ValueError(f"num_heads {self.num_heads} must divide the channels {widths} of the stages")
+        return self
+
 
 AnyPreset = Annotated[SwinPreset | UNetPreset | NnFormerPreset, Field(discriminator="family")]
 
