@@ -1,6 +1,6 @@
 """The voxel of another volume whose anatomical embedding is most like that of a voxel.
 
-Embeddings have axes (C, z, y, x), points are voxels (x, y, z). As released (the matcher of Alice's data loader).
+Embeddings have axes (C, z, y, x), points are voxels (x, y, z). Rounding and similarity are those of the released code.
 """
 
 from dataclasses import dataclass
