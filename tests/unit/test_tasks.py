@@ -73,7 +73,7 @@ def collate(task, case, size=2):
     return torch.utils.data.default_collate(drawn)
 
 
-@pytest.mark.parametrize("encoder", ["swin12-demo", "gvsl-unet-demo"])
+@pytest.mark.parametrize("encoder", ["swin12-demo", "gvsl-unet-demo", "alice-nnformer-demo"])
 @pytest.mark.parametrize("kind", TASKS)
 def test_a_task_draws_learns_answers_and_scores(make_task, make_task_case, kind, encoder):
     task, case = make_task(kind), make_task_case(kind)

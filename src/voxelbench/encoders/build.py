@@ -11,6 +11,7 @@ from torch import nn
 
 from voxelbench.encoders.backbone import PARTS, Backbone, Decoder, Encoder
 from voxelbench.encoders.description import read_description
+from voxelbench.encoders.nnformer import NnFormerDecoder, NnFormerTrunk
 from voxelbench.encoders.swin import SwinDecoder, SwinSkips, SwinTrunk
 from voxelbench.encoders.unet import UNetDecoder, UNetTrunk
 from voxelbench.errors import TrainingError
@@ -28,6 +29,7 @@ class Family(NamedTuple):
 FAMILIES = {
     "swin": Family(SwinTrunk, SwinSkips, SwinDecoder),
     "unet": Family(UNetTrunk, None, UNetDecoder),
+    "nnformer": Family(NnFormerTrunk, None, NnFormerDecoder),
 }
 
 
