@@ -1,0 +1,1 @@
+"""GVSL: geometric visual similarity, learnt by registering volumes of two patients."""
