@@ -29,6 +29,7 @@ STEM = {
 SMALL = {
     "swin": {"feature_size": 12, "window_size": 3},
     "unet": {"widths": (8, 8, 8, 8, 8)},
+    "nnformer": {"embed": 8, "num_heads": (1, 2, 4, 8), "roi": (64, 32, 32)},
 }
 
 
@@ -107,7 +108,8 @@ def test_the_lines_of_the_card_give_monais_network_our_features(
             assert {name.split(".")[0] for name in found["missing"]} == {"out"}
 
 
-@pytest.mark.parametrize(("encoder", "parts"), [("gvsl-unet-demo", ("trunk",)), ("gvsl-unet-demo", PARTS)])
+@pytest.mark.parametrize("encoder", ["gvsl-unet-demo", "alice-nnformer-demo"])
+@pytest.mark.parametrize("parts", [("trunk",), PARTS], ids=["trunk", "whole"])
 def test_the_lines_of_the_card_build_our_networks_too(tmp_path, monkeypatch, make_backbone, encoder, parts):
     weights = make_backbone(read_encoder(encoder), parts, in_channels=2)
     export(weights, tmp_path / "out")
@@ -125,6 +127,8 @@ def test_the_lines_of_the_card_build_our_networks_too(tmp_path, monkeypatch, mak
     for their_maps, our_maps in zip(*pyramids, strict=True):
         assert all(map(torch.equal, their_maps, our_maps))
     tensors = load_file("model.safetensors")
+    noted = re.findall("table of positions, `(.*)`,", (tmp_path / "out" / "README.md").read_text())
+    assert set(noted) == {name for name in tensors if name.endswith(".position")}
     tensors.popitem()
     save_file(tensors, "model.safetensors")
     with pytest.raises(KeyError):

@@ -66,6 +66,9 @@ LAYOUTS = {
     "swinmm": Layout(("trunk",), 126, "swin48v1-legacy"),
     # All of the U-Net: below `unet.` in the 104 tensors of the pretraining network, or alone.
     "gvsl": Layout(("trunk", "decoder"), 72, "gvsl-unet"),
+    # 245 of the nnFormer's 251: the others are its heads `final.*`. Its table of positions is in no state dict, and
+    # student and teacher each draw their own.
+    "alice": Layout(("trunk", "decoder"), 245, "alice-nnformer", "student", unsaved=frozenset({"model_down.position"})),
 }
 
 
