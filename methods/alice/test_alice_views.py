@@ -16,13 +16,14 @@ from scipy.ndimage import map_coordinates
 from voxelbench.data import manifest
 from voxelbench.data.cache import read_volume, write_volume
 from voxelbench.data.case import Case
+from voxelbench.data.foreground import foreground_box
 from voxelbench.data.intensity import scale
 from voxelbench.errors import ConfigError, DataError
 from voxelbench.methods.alice import miners
 from voxelbench.methods.alice.embeddings import read_embedding
 from voxelbench.methods.alice.matching import Embedding, Lattice, Search
 from voxelbench.methods.alice.miners import Mining, mine
-from voxelbench.methods.alice.places import AnatomicalPlace, Match, RelativePlace
+from voxelbench.methods.alice.places import AnatomicalPlace, Match, RelativePlace, SameVolume
 from voxelbench.methods.alice.relative import RelativePosition, correlation, cube
 from voxelbench.methods.alice.scan import Scan, draw_point
 from voxelbench.settings import IntensityRule
@@ -154,6 +155,22 @@ def test_carried_voxels_hold_the_same_share_of_the_box(data):
     share = (inside - starts[0] + 0.5) / lengths[0]
     assert ((carried - starts[1]) / lengths[1] <= share + 1e-9).all()
     assert (share <= (carried + 1 - starts[1]) / lengths[1] + 1e-9).all()
+
+
+def test_the_score_of_a_relative_place_is_how_alike_both_places_look(pair):
+    query, anchor = (Scan(case, RULES["CT"]) for case in pair)
+    point, there = (11, 9, 8), RelativePosition(*(foreground_box("", scan.volume, 0) for scan in (query, anchor)))
+    voxels = [np.add(point, (x - 1, y - 1, z - 1)) for x, y, z in np.ndindex(3, 3, 3)]
+    ours = [query.volume[tuple(voxel)] for voxel in voxels]
+    theirs = [anchor.volume[tuple(there.carry(voxel))] for voxel in voxels]
+    expected = np.corrcoef(ours, theirs)[0, 1]
+    assert RelativePlace(query, anchor, 3).match(point).score == pytest.approx(expected, abs=1e-6)
+    assert abs(expected) < 0.9
+
+
+def test_the_same_volume_answers_with_the_point(pair):
+    query = Scan(pair[0], RULES["CT"])
+    assert SameVolume(query).match((3, 4, 5)) == ((3, 4, 5), 1.0)
 
 
 def test_a_point_off_the_body_finds_the_nearest_voxel(tmp_path, pair, rng):
