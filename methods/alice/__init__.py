@@ -1,0 +1,1 @@
+"""Alice: anatomical invariance and semantic alignment between two patients."""
