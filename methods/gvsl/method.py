@@ -1,6 +1,6 @@
 """GVSL: warp the scan of one patient to that of another, and undo the damage done to the latter."""
 
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +21,8 @@ from .appearance import SHORTEST, Damage, damage
 from .registration import Features, Registration, compose
 from .spatial import SpatialRange, draw_noise, draw_spatial, elastic_flow
 from .warps import Units
+
+Volumes = TypeVar("Volumes", Tensor, np.ndarray)
 
 
 class Config(MethodConfig):
@@ -80,8 +82,8 @@ def _damaged(crop: np.ndarray, rule: IntensityRule, limits: Damage, rng: np.rand
     low, high = (0.0, 1.0) if rule.kind == "window" else (float(crop.min()), float(crop.max()))
     if low == high:
         return crop
-    damaged = damage(_turned_array((crop - low) / (high - low)), limits, rng)
-    return np.ascontiguousarray(_turned_array(low + damaged * np.float32(high - low)))
+    damaged = damage(turned((crop - low) / (high - low)), limits, rng)
+    return np.ascontiguousarray(turned(low + damaged * np.float32(high - low)))
 
 
 class Method(PretextMethod):
@@ -128,13 +130,9 @@ class Method(PretextMethod):
         return [Features(*pair) for pair in zip(*maps, strict=True)]
 
 
-def turned(volumes: Tensor) -> Tensor:
+def turned(volumes: Volumes) -> Volumes:
     """Return (..., X, Y, Z) of (..., Z, Y, X), and the other way round."""
-    return volumes.transpose(-1, -3)
-
-
-def _turned_array(volume: np.ndarray) -> np.ndarray:
-    return volume.swapaxes(-1, -3)
+    return volumes.swapaxes(-1, -3)
 
 
 def _full_resolution(backbone: Backbone) -> Decoder:

