@@ -52,6 +52,9 @@ class Config(MethodConfig):
         if self.head.out % self.casa.heads:
             raise ValueError(f"head.out {self.head.out} does not split into {self.casa.heads} casa.heads; make it so")
         self.mask.check(self.crop)
+        missing = sorted(self.intensity.keys() - self.mining.body_above.keys())
+        if missing:
+            raise ValueError(f"mining.body_above lacks {', '.join(missing)}; give every modality of intensity a floor")
         return self
 
 

@@ -19,6 +19,8 @@ from .scan import Scan, draw_point
 class Mining(Strict):
     """How pairs of points are found. A try counts if its score, from -1 to 1, is above `min_score`.
 
+    Points are drawn from the body: what is above `body_above` after scaling, by modality.
+
     After `tries` without, the `last` try is kept, as released, or the `best`. `margin` keeps points off the upper ends
     of the axes, in voxels.
 
@@ -28,6 +30,7 @@ class Mining(Strict):
     """
 
     miner: Literal["sam", "relpos", "same_volume"]
+    body_above: dict[str, float]
     min_score: float = Field(ge=-1, lt=1)
     tries: int = Field(gt=0)
     keep: Literal["last", "best"]
@@ -62,9 +65,9 @@ def mine(
         ConfigError: `sam` does not cover the modality of a case.
         DataError: embeddings are missing or do not fit their case, or a case shows no body for `relpos`.
     """
-    query, other = (Scan(case, rules[case.modality]) for case in cases)
+    query, other = (Scan(case, rules[case.modality], mining.body_above[case.modality]) for case in cases)
     miner = _miner(query, other, mining)
-    point, match = _draw_pair(query.volume, miner, mining, rng)
+    point, match = _draw_pair(query, miner, mining, rng)
     return np.stack([query.crop(point, crop), miner.anchor.crop(match.point, crop)])
 
 
@@ -87,11 +90,11 @@ def _covered_embedding(case: Case, mining: Mining) -> StoredEmbedding:
     return read_embedding(case, Path(mining.embeddings))
 
 
-def _draw_pair(volume: np.ndarray, miner: Miner, mining: Mining, rng: np.random.RandomState) -> tuple[Triple, Match]:
+def _draw_pair(query: Scan, miner: Miner, mining: Mining, rng: np.random.RandomState) -> tuple[Triple, Match]:
     """Draw points until one has a match, or tries run out."""
     kept: tuple[Triple, Match] | None = None
     for _ in range(mining.tries):
-        point = draw_point(volume, mining.margin, rng)
+        point = draw_point(query.volume, mining.margin, rng, query.floor)
         match = miner.match(point)
         if kept is None or mining.keep == "last" or match.score > kept[1].score:
             kept = point, match

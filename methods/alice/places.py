@@ -46,7 +46,7 @@ class SameVolume:
 
 
 class RelativePlace:
-    """Answers with the point of the same relative position in the box around what is above 0, the body.
+    """Answers with the point of the same relative position in the box around the body.
 
     The score is the normalised cross-correlation of the cubes of voxels around both, the second one stretched as its
     body is.
@@ -55,7 +55,7 @@ class RelativePlace:
     def __init__(self, query: Scan, anchor: Scan, patch: int) -> None:
         self.anchor = anchor
         self._query = query
-        boxes = (foreground_box(scan.case.case_id, scan.volume, 0.0) for scan in (query, anchor))
+        boxes = (foreground_box(scan.case.case_id, scan.volume, scan.floor) for scan in (query, anchor))
         self._position = RelativePosition(*boxes)
         self._around = cube(patch)
 

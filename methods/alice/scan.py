@@ -14,10 +14,14 @@ _DRAWS = 10_000  # after which any voxel will do, as released
 
 
 class Scan:
-    """The first channel of a case, scaled by the rule of its modality and read once, when it is asked for."""
+    """The first channel of a case, scaled by the rule of its modality and read once, when it is asked for.
 
-    def __init__(self, case: Case, rule: IntensityRule) -> None:
+    What lies above `floor` after scaling is body.
+    """
+
+    def __init__(self, case: Case, rule: IntensityRule, floor: float = 0.0) -> None:
         self.case = case
+        self.floor = floor
         self._rule = rule
         self._channel = case.channels[:1]
 
@@ -40,8 +44,8 @@ class Scan:
         return self.volume[box]
 
 
-def draw_point(volume: np.ndarray, margin: int, rng: np.random.RandomState) -> Triple:
-    """Draw a voxel of (X, Y, Z) that is above 0 and at least `margin` voxels from the upper end of every axis.
+def draw_point(volume: np.ndarray, margin: int, rng: np.random.RandomState, floor: float = 0.0) -> Triple:
+    """Draw a voxel of (X, Y, Z) that is above `floor` and at least `margin` voxels from the upper end of every axis.
 
     As released: one draw an axis, in the order X, Y, Z, all three anew until the voxel will do; after 10,000 draws,
     or where an axis has no voxel so far from its end, any voxel.
@@ -49,7 +53,7 @@ def draw_point(volume: np.ndarray, margin: int, rng: np.random.RandomState) -> T
     if min(volume.shape) > margin:
         for _ in range(_DRAWS):
             point = _draw_voxel(volume.shape, rng)
-            if volume[point] > 0 and all(p < n - margin for p, n in zip(point, volume.shape, strict=True)):
+            if volume[point] > floor and all(p < n - margin for p, n in zip(point, volume.shape, strict=True)):
                 return point
     return _draw_voxel(volume.shape, rng)
 

@@ -4,6 +4,7 @@ import json
 import pickle
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -31,8 +32,8 @@ from voxelbench.validation import parse
 
 RULES = {"CT": IntensityRule(kind="window", low=-125, high=225), "MRI": IntensityRule(kind="zscore")}
 SETTINGS = {
-    "miner": "relpos", "min_score": 0.7, "tries": 101, "keep": "last", "margin": 10, "embeddings": None,
-    "covers": ["CT"], "coordinates": "physical", "patch": 5,
+    "miner": "relpos", "body_above": {"CT": 0.0, "MRI": 0.0}, "min_score": 0.7, "tries": 101, "keep": "last",
+    "margin": 10, "embeddings": None, "covers": ["CT"], "coordinates": "physical", "patch": 5,
 }  # fmt: skip
 ROI = (12, 9, 8)
 
@@ -70,6 +71,11 @@ def pair(tmp_path, rng):
 
 
 # Points and crops.
+
+
+def test_points_are_drawn_above_the_floor_of_their_modality(rng):
+    volume = np.linspace(0, 1, 7 * 5 * 3, dtype=np.float32).reshape(7, 5, 3)
+    assert min(volume[draw_point(volume, 0, rng, 0.6)] for _ in range(200)) > 0.6
 
 
 def test_points_are_bright_voxels_off_the_upper_borders_and_all_of_these(rng):
@@ -443,8 +449,8 @@ class Scripted:
     ],
 )
 def test_tries_end_with_a_match_or_with_what_is_kept(keep, scores, kept, rng):
-    volume = np.ones((14, 13, 12))
-    _, match = miners._draw_pair(volume, Scripted(scores), mining(tries=3, keep=keep), rng)
+    scan = SimpleNamespace(volume=np.ones((14, 13, 12)), floor=0.0)
+    _, match = miners._draw_pair(scan, Scripted(scores), mining(tries=3, keep=keep), rng)
     assert match.score == kept
 
 
@@ -470,7 +476,7 @@ def test_the_anchor_is_cut_from_the_second_case_around_the_match(embedded):
         cases, settings.model_copy(update={"miner": "relpos"}), RULES, (1, 1, 1), np.random.RandomState(3)
     )
     scans = [Scan(case, RULES["CT"]) for case in cases]
-    point, match = miners._draw_pair(scans[0].volume, RelativePlace(*scans, 5), mining(), np.random.RandomState(3))
+    point, match = miners._draw_pair(scans[0], RelativePlace(*scans, 5), mining(), np.random.RandomState(3))
     assert query.item() == scans[0].volume[point]
     assert anchor.item() == scans[1].volume[match.point]
 
