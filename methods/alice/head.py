@@ -37,9 +37,14 @@ class Prototypes(nn.Module):
         self.weight_v = nn.Parameter(nn.Linear(channels, n_prototypes, bias=False).weight.detach())
 
     def forward(self, features: Tensor, *, trained: bool) -> Tensor:
-        """Map (..., channels) to cosines (..., K). Prototypes that are not `trained` take no gradient, features do."""
+        """Map (..., channels) to cosines (..., K). Prototypes that are not `trained` take no gradient, features do.
+
+        In single precision always: the teacher's temperature turns what bfloat16 rounds off a cosine into odds.
+        """
         directions = self.weight_v if trained else self.weight_v.detach()
-        return functional.linear(functional.normalize(features, dim=-1), functional.normalize(directions, dim=1))
+        with torch.autocast(features.device.type, enabled=False):
+            unit = functional.normalize(features.float(), dim=-1)
+            return functional.linear(unit, functional.normalize(directions, dim=1))
 
 
 class Head(nn.Module):

@@ -1,4 +1,4 @@
-"""Alice: a student that sees half of one patient agrees with a teacher that sees all of another, at one place."""
+"""Alice: a student that sees a quarter of one patient agrees with a teacher that sees all of another, at one place."""
 
 from typing import Literal
 
@@ -103,10 +103,11 @@ class Method(PretextMethod):
             teacher, _ = self._describe(self.teacher, crops)
         trained = epoch >= config.frozen_prototype_epochs
         student, finest = self._describe(self._student(), without(crops, hidden), train_prototypes=trained)
-        aligned = self.casa(student.encoder, student.decoder)
-        with torch.no_grad():
-            target = self.casa(student.encoder, getattr(teacher, config.casa.target))
         rebuilt = self.reconstruct(finest)
+        with torch.autocast(crops.device.type, enabled=False):
+            aligned = self.casa(student.encoder, student.decoder)
+            with torch.no_grad():
+                target = self.casa(student.encoder, getattr(teacher, config.casa.target))
 
         self.centres["cls"].observe(teacher.whole)
         self.centres["patch"].observe(target)
@@ -115,7 +116,7 @@ class Method(PretextMethod):
             wholes = _by_view(teacher.whole), _by_view(student.whole)
             return {
                 "cls": losses.cross_view(*wholes, self.centres["cls"].value, tau),
-                "patch": losses.cross_entropy(target.float(), aligned.float(), self.centres["patch"].value, tau),
+                "patch": losses.cross_entropy(target, aligned, self.centres["patch"].value, tau),
                 "reconstruction": losses.reconstruction(rebuilt.float(), crops),
             }
 
@@ -140,8 +141,8 @@ class Method(PretextMethod):
 
 
 def _by_view(scores: Tensor) -> Tensor:
-    """Make (2 B, K) into float32 (B, 2, K)."""
-    return scores.float().unflatten(0, (-1, N_VIEWS))
+    """Make (2 B, K) into (B, 2, K)."""
+    return scores.unflatten(0, (-1, N_VIEWS))
 
 
 def _groups(module: nn.Module, *, clipped: bool) -> tuple[ParameterGroup, ParameterGroup]:

@@ -84,7 +84,7 @@ def _covered_embedding(case: Case, mining: Mining) -> StoredEmbedding:
     if case.modality not in mining.covers:
         raise ConfigError(
             f"case {case.case_id} is {case.modality} and the embeddings of miner sam cover {', '.join(mining.covers)}; "
-            f"set `mining.miner: relpos`, or pretrain on another corpus."
+            f"run `alice.relpos`, or pretrain on another corpus."
         )
     assert mining.embeddings is not None  # as validated
     return read_embedding(case, Path(mining.embeddings))

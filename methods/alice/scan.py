@@ -10,7 +10,7 @@ from voxelbench.data.intensity import scale
 from voxelbench.data.loading import read_scaled
 from voxelbench.settings import IntensityRule, Triple
 
-_DRAWS = 10_000  # after which any voxel will do, as released
+_DRAWS = 10_000  # after which air will do, as released
 
 
 class Scan:
@@ -47,15 +47,17 @@ class Scan:
 def draw_point(volume: np.ndarray, margin: int, rng: np.random.RandomState, floor: float = 0.0) -> Triple:
     """Draw a voxel of (X, Y, Z) that is above `floor` and at least `margin` voxels from the upper end of every axis.
 
-    As released: one draw an axis, in the order X, Y, Z, all three anew until the voxel will do; after 10,000 draws,
-    or where an axis has no voxel so far from its end, any voxel.
+    As released: one draw an axis, in the order X, Y, Z, all three anew until the voxel will do; after 10,000 draws any
+    that keeps the margin. Where an axis is no longer than the margin, any voxel.
     """
-    if min(volume.shape) > margin:
-        for _ in range(_DRAWS):
-            point = _draw_voxel(volume.shape, rng)
-            if volume[point] > floor and all(p < n - margin for p, n in zip(point, volume.shape, strict=True)):
-                return point
-    return _draw_voxel(volume.shape, rng)
+    if min(volume.shape) <= margin:
+        return _draw_voxel(volume.shape, rng)
+    n_draws = 0
+    while True:
+        point, n_draws = _draw_voxel(volume.shape, rng), n_draws + 1
+        is_inside = all(p < n - margin for p, n in zip(point, volume.shape, strict=True))
+        if is_inside and (volume[point] > floor or n_draws > _DRAWS):
+            return point
 
 
 def _draw_voxel(shape: tuple[int, ...], rng: np.random.RandomState) -> Triple:

@@ -117,7 +117,7 @@ def test_a_level_of_the_decoder(golden, certify, fill_by_position):
     array, arrays = "alice_swin_up_layer", golden("alice_swin_up_layer")
     x, skip = cube(arrays["x"]), cube(arrays["skip"])
     preset = read_encoder("alice-nnformer")
-    level = UpStage(skip.shape[-1], preset.num_heads[0], preset.windows[0]).eval()
+    level = UpStage(skip.shape[-1], preset.num_heads[0], preset.windows[0], 0.0, 0.0).eval()
     fill_by_position(in_released_order(level, "decoder.layers.0."))
     with torch.no_grad():
         y = level(x, skip).flatten(1, 3)

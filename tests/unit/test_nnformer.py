@@ -182,12 +182,14 @@ def test_bfloat16_stays_finite_and_near(preset):
 
 
 def test_drawing(preset):
-    trunk, _ = built(preset.model_copy(update={"embed": 48}))
+    trunk, decoder = built(preset.model_copy(update={"embed": 48}))
     linear = [module for module in trunk.modules() if isinstance(module, torch.nn.Linear)]
     assert all(layer.weight.std().item() == pytest.approx(0.02, rel=0.1) for layer in linear)
     assert not any(layer.bias.any() for layer in linear)
     blocks = [block for stage in trunk.model_down.layers for block in stage.blocks]
     assert [block.drop_path.drop_prob for block in blocks] == pytest.approx([0, 0.05, 0.1, 0.15, 0.2])
+    upwards = [block for stage in reversed(decoder.decoder.layers) for block in stage.blocks]
+    assert [block.drop_path.drop_prob for block in upwards] == pytest.approx([0, 0.04, 0.08, 0.12, 0.16, 0.2])
 
 
 def test_the_table_of_positions_is_drawn_saved_and_not_trained(preset):

@@ -44,7 +44,7 @@ class NnFormerTrunk(Encoder):
 
 
 class NnFormerDecoder(Decoder):
-    """The way up from the trunk's maps, ending at stride 2 with `embed` channels. It drops no paths."""
+    """The way up from the trunk's maps, ending at stride 2 with `embed` channels."""
 
     def __init__(self, preset: NnFormerPreset) -> None:
         super().__init__()
@@ -93,12 +93,16 @@ class _Down(nn.Module):
 
 
 class _Up(nn.Module):
-    """The decoder on tokens, channels last; its layers are numbered from the finest."""
+    """The decoder on tokens, channels last; its layers are numbered from the finest.
+
+    The rate of dropped paths grows evenly over its blocks, coarse to fine, from 0 to `drop_path`.
+    """
 
     def __init__(self, preset: NnFormerPreset) -> None:
         super().__init__()
-        levels = zip(_channels(preset)[:-1], preset.num_heads[:-1], _windows(preset)[:-1], strict=True)
-        self.layers = nn.ModuleList(UpStage(*level) for level in levels)
+        levels = list(zip(_channels(preset)[:-1], preset.num_heads[:-1], _windows(preset)[:-1], strict=True))
+        rates = torch.linspace(0, preset.drop_path, 2 * len(levels)).unflatten(0, (-1, 2)).flip(0).tolist()
+        self.layers = nn.ModuleList(UpStage(*level, *pair) for level, pair in zip(levels, rates, strict=True))
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
         """Map four of (B, X / stride, Y / stride, Z / stride, C), fine to coarse, to three, coarse to fine."""

@@ -81,17 +81,18 @@ class Block(nn.Module):
 class CrossBlock(nn.Module):
     """map + skip + attention(norm1(map), norm1(skip)), then x + MLP(norm2(x)): the map looks at the skip."""
 
-    def __init__(self, dim: int, heads: int, window: int) -> None:
+    def __init__(self, dim: int, heads: int, window: int, drop_path: float) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(dim)
         self.attn = CrossWindowAttention(dim, heads, window)
         self.norm2 = nn.LayerNorm(dim)
         self.mlp = Mlp(dim)
+        self.drop_path = DropPath(drop_path)
 
     def forward(self, tokens: Tensor, skip: Tensor) -> Tensor:
         """Map two of (B, X, Y, Z, C) to one."""
-        tokens = tokens + skip + self.attn(self.norm1(tokens), self.norm1(skip))
-        return tokens + self.mlp(self.norm2(tokens))
+        tokens = tokens + skip + self.drop_path(self.attn(self.norm1(tokens), self.norm1(skip)))
+        return tokens + self.drop_path(self.mlp(self.norm2(tokens)))
 
 
 class Downsampling(nn.Module):
@@ -140,11 +141,16 @@ class Stage(nn.Module):
 
 
 class UpStage(nn.Module):
-    """A way up by one resolution: twice as fine, merged with the skip by attention, and a shifted block."""
+    """A way up by one resolution: twice as fine, merged with the skip by attention, and a shifted block.
 
-    def __init__(self, dim: int, heads: int, window: int) -> None:
+    Each block has its rate of dropped paths.
+    """
+
+    def __init__(self, dim: int, heads: int, window: int, merge_drop: float, refine_drop: float) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList([CrossBlock(dim, heads, window), Block(dim, heads, window, is_shifted=True)])
+        merge = CrossBlock(dim, heads, window, merge_drop)
+        refine = Block(dim, heads, window, is_shifted=True, drop_path=refine_drop)
+        self.blocks = nn.ModuleList([merge, refine])
         self.Upsample = Upsampling(2 * dim)
 
     def forward(self, tokens: Tensor, skip: Tensor) -> Tensor:

@@ -103,6 +103,9 @@ def import_weights(method: str, checkpoint: Path, preset: AnyPreset, path: Path,
     source = {"method": method, "checkpoint": checkpoint.name, "sha256": _sha256(checkpoint), "branch": found}
     publish(backbone, path, source | _report(drawn, checkpoint))
     logger.info("wrote %s: all %d tensors of %s", path, len(wanted), " and ".join(expected.parts))
+    left = [key for key in stored if key not in wanted]
+    if left:
+        logger.info("left behind: %d tensors that are no part of the backbone, the first is %s", len(left), left[0])
 
 
 def _draw(preset: AnyPreset, parts: tuple[str, ...]) -> Backbone:
