@@ -29,7 +29,10 @@ def draw_table(name: str, budget: str | None) -> None:
     data = "+".join(sorted(set(rows["data"])))
     interval = "Student's t over seeds" if is_probe else "bootstrap over patients"
     figure.suptitle(f"{table.title}\nbudget {budget}, data {data}; bars: 95 % {interval}", fontsize=9)
-    figure.legend(*panels[0, 0].get_legend_handles_labels(), fontsize=8, ncols=4, loc="outside lower center")
+    n_legend_columns = 4 if rows["encoder"].nunique() == 1 else 2  # names of encoders are long
+    figure.legend(
+        *panels[0, 0].get_legend_handles_labels(), fontsize=8, ncols=n_legend_columns, loc="outside lower center"
+    )
     path = paths.figure(budget, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Software and date would make equal figures differ.
@@ -58,6 +61,7 @@ def _draw_bars(axes: Axes, rows: pd.DataFrame, table: Table, suffix: str = "") -
     columns = [f"{column.name}{suffix}" for column in table.columns]
     labels = [f"{column.name}\n{task_card(column.dataset, column.task).kind}" for column in table.columns]
     axes.set_xticks(np.arange(len(labels)), labels, fontsize=7, rotation=30, ha="right")
+    axes.set_xlim(-0.5, len(labels) - 0.5)  # of all rows, though some have no bar
     axes.spines[["top", "right"]].set_visible(False)
     width = 0.8 / len(rows)
     for index, (_, row) in enumerate(rows.iterrows()):
