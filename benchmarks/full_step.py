@@ -31,9 +31,10 @@ from voxelbench.training.loop import make_optimiser, weighted_sum
 def run(name: str, encoder: str, threads: int) -> dict[str, Any]:
     """Take one step in this process."""
     torch.set_num_threads(threads)
-    plugin = registry.load_method(MethodId.parse(name).name)
+    method_id = MethodId.parse(name)
+    plugin = registry.load_method(method_id.name)
     override = {"crops_per_pass": 1} if "crops_per_pass" in plugin.Config.model_fields else {}
-    config = resolve.method_config(MethodId.parse(name), "full", override)
+    config = resolve.method_config(method_id, "full", override)
     torch.manual_seed(0)
     method = plugin.Method(build(read_encoder(encoder), 1, plugin.Method.needs), config).train()
     optimiser = make_optimiser(method.parameter_groups(), config.optimiser)

@@ -49,10 +49,8 @@ def main() -> None:
     """Probe and print one line a size of cells."""
     run = next(run for _, run in table_runs("learning", "learn") if run.pretrain.method == RANDOM)
     spec = eval_spec(run)
-    recipe, classes = (
-        TokenProbeRecipe.model_validate(spec.recipe),
-        task_classes(registry.dataset_card(run.dataset), spec.task),
-    )
+    recipe = TokenProbeRecipe.model_validate(spec.recipe)
+    classes = task_classes(registry.dataset_card(run.dataset), spec.task)
     training, testing = task_cases(spec, eval_manifest(run))
     print("| cell, voxels | features | token AUC x 100 |\n|---|---|---|")
     for cell in CELLS:

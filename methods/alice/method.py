@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from voxelbench.data.case import Case
 from voxelbench.encoders.backbone import Backbone
 from voxelbench.errors import ConfigError
-from voxelbench.method import Batch, Losses, MethodConfig, ParameterGroup, Progress, Views
+from voxelbench.method import Batch, Losses, MethodConfig, ParameterGroup, Progress, Views, decay_groups
 from voxelbench.method import Method as PretextMethod
 from voxelbench.nn.ema import follow
 from voxelbench.settings import Triple
@@ -52,9 +52,7 @@ class Config(MethodConfig):
         if self.head.out % self.casa.heads:
             raise ValueError(f"head.out {self.head.out} does not split into {self.casa.heads} casa.heads; make it so")
         self.mask.check(self.crop)
-        missing = sorted(self.intensity.keys() - self.mining.body_above.keys())
-        if missing:
-            raise ValueError(f"mining.body_above lacks {', '.join(missing)}; give every modality of intensity a floor")
+        self.check_floors("mining.body_above", self.mining.body_above)
         return self
 
 
@@ -131,7 +129,10 @@ class Method(PretextMethod):
     def parameter_groups(self) -> list[ParameterGroup]:
         """Return matrices, which decay, and the rest, which does not, of the student; and of CASA, never clipped."""
         student = nn.ModuleList([*self._student().values(), self.reconstruct])
-        return [*_groups(student, clipped=True), *_groups(self.casa, clipped=False)]
+        return [
+            *decay_groups(student.named_parameters(), _is_matrix),
+            *decay_groups(self.casa.named_parameters(), _is_matrix, clipped=False),
+        ]
 
     @staticmethod
     def _describe(branch: Branch, volumes: Tensor, *, train_prototypes: bool = True) -> tuple[Scores, Tensor]:
@@ -145,10 +146,8 @@ def _by_view(scores: Tensor) -> Tensor:
     return scores.unflatten(0, (-1, N_VIEWS))
 
 
-def _groups(module: nn.Module, *, clipped: bool) -> tuple[ParameterGroup, ParameterGroup]:
-    matrices = tuple(parameter for parameter in module.parameters() if parameter.dim() > 1)
-    others = tuple(parameter for parameter in module.parameters() if parameter.dim() == 1)
-    return ParameterGroup(matrices, clipped=clipped), ParameterGroup(others, weight_decay_scale=0.0, clipped=clipped)
+def _is_matrix(_name: str, parameter: nn.Parameter) -> bool:
+    return parameter.dim() > 1
 
 
 def _check_crop(crop: Triple, stride: int) -> None:

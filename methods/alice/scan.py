@@ -6,6 +6,7 @@ import numpy as np
 
 from voxelbench.data.cache import Box
 from voxelbench.data.case import Case
+from voxelbench.data.crops import inside
 from voxelbench.data.intensity import scale
 from voxelbench.data.loading import read_scaled
 from voxelbench.settings import IntensityRule, Triple
@@ -32,10 +33,9 @@ class Scan:
 
     def crop(self, centre: Triple, size: Triple) -> np.ndarray:
         """Return float32 (1, *size) from `centre - size // 2` on, at native spacing, 0 beyond the volume."""
-        spans = [(p - n // 2, p - n // 2 + n) for p, n in zip(centre, size, strict=True)]
-        x, y, z = (slice(max(0, a), min(b, n)) for (a, b), n in zip(spans, self.case.shape, strict=True))
-        beyond = [(max(0, -a), max(0, b - n)) for (a, b), n in zip(spans, self.case.shape, strict=True)]
-        return np.pad(self._read((x, y, z)), beyond)[None]
+        x, y, z = (p - n // 2 for p, n in zip(centre, size, strict=True))
+        box, beyond = inside((x, y, z), size, self.case.shape)
+        return np.pad(self._read(box), beyond)[None]
 
     def _read(self, box: Box) -> np.ndarray:
         """Return a box of the volume, which a window scales without the rest; a z-score is taken over all of it."""

@@ -12,7 +12,7 @@ from voxelbench.data.crops import random_start
 from voxelbench.data.loading import read_scaled_crop
 from voxelbench.encoders.backbone import Backbone, Encoder
 from voxelbench.errors import ConfigError
-from voxelbench.method import Batch, Losses, MethodConfig, ParameterGroup, Progress, Views
+from voxelbench.method import Batch, Losses, MethodConfig, ParameterGroup, Progress, Views, decay_groups
 from voxelbench.method import Method as PretextMethod
 from voxelbench.nn.recompute import crop_wise
 
@@ -123,10 +123,7 @@ class Method(PretextMethod):
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """Return two groups: matrices, and what does not decay, biases, 1-D weights and tables of relative position."""
-        named = [(name, parameter) for name, parameter in self.named_parameters() if parameter.requires_grad]
-        decayed = tuple(parameter for name, parameter in named if _decays(name, parameter))
-        free = tuple(parameter for name, parameter in named if not _decays(name, parameter))
-        return [ParameterGroup(decayed), ParameterGroup(free, weight_decay_scale=0.0)]
+        return decay_groups(self.named_parameters(), _decays)
 
     def _branches(self, views: Batch, rng: np.random.RandomState) -> list[Branch]:
         """Draw what holds for the whole batch, masks first, and observe its n crops (n, 1, X, Y, Z) with it."""

@@ -66,9 +66,7 @@ class Config(MethodConfig):
 
     @model_validator(mode="after")
     def _knows_foreground(self) -> "Config":
-        missing = sorted(self.intensity.keys() - self.foreground_above.keys())
-        if missing:
-            raise ValueError(f"foreground_above lacks {', '.join(missing)}; give every modality of intensity a floor")
+        self.check_floors("foreground_above", self.foreground_above)
         return self
 
     @property

@@ -62,6 +62,11 @@ class MethodCard(Strict):
     checked_as: str | None = None
     version: int
 
+    @property
+    def is_pretext(self) -> bool:
+        """Whether the method pretrains an encoder here; a control or an external method does not."""
+        return self.kind == "pretext"
+
 
 class Access(Strict):
     """How a user comes to the data. `steps` is printed when the data are gated or absent."""

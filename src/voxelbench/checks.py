@@ -169,7 +169,7 @@ def check_method(name: str) -> list[Result]:
     card = registry.method_card(MethodId.parse(name).name)
     if "." not in name and card.checked_as:
         name = f"{name}.{card.checked_as}"
-    checks = {"folder": folder_is_complete, **(PRETEXT_CHECKS if card.kind == "pretext" else {})}
+    checks = {"folder": folder_is_complete, **(PRETEXT_CHECKS if card.is_pretext else {})}
     with tempfile.TemporaryDirectory() as scratch:
         subject = Subject(name, card, Path(scratch))
         return [run_check(subject, check_name, check) for check_name, check in checks.items()]
@@ -194,7 +194,7 @@ def folder_is_complete(subject: Subject) -> str:
     name = subject.identity.name
     folder = registry.folder("methods", name)
     wanted = ["__init__.py", registry.CARD, registry.CONFIG, "README.md"]
-    if subject.card.kind == "pretext":
+    if subject.card.is_pretext:
         wanted += ["method.py", "test_*.py"]
     missing = [pattern for pattern in wanted if not any(folder.glob(pattern))]
     if missing:

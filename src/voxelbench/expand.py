@@ -23,11 +23,11 @@ class RowId(NamedTuple):
 
 def table_runs(name: str, budget: str) -> list[tuple[Column, EvalRun]]:
     """Return every run behind a table, column by column, gated or not."""
-    config, table = read_config(), table_config(name)
+    config, table, rows = read_config(), table_config(name), table_rows(name, budget)
     return [
         (column, _eval_run(table.protocol, column, row, seed, fold, budget))
         for column in table.columns
-        for row in table_rows(name, budget)
+        for row in rows
         for seed in table.seeds or config.seeds
         for fold in column.folds
     ]
@@ -48,7 +48,7 @@ def _encoder(track: Track, method: MethodId, budget: str) -> str:
 
 
 def _is_pretext(method: MethodId) -> bool:
-    return registry.method_card(method.name).kind == "pretext"
+    return registry.method_card(method.name).is_pretext
 
 
 def _eval_run(protocol: Protocol, column: Column, row: RowId, seed: int, fold: int, budget: str) -> EvalRun:

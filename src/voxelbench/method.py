@@ -9,7 +9,7 @@ A plug-in `methods/<name>/method.py` defines
 and holds no device, path, optimiser, print or global randomness.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from voxelbench.encoders.backbone import Backbone
 from voxelbench.settings import MethodConfig
 
-__all__ = ["Losses", "Method", "MethodConfig", "ParameterGroup", "Progress", "Views"]
+__all__ = ["Losses", "Method", "MethodConfig", "ParameterGroup", "Progress", "Views", "decay_groups"]
 
 Views = dict[str, np.ndarray]
 """What `views` draws for one sample: named arrays. The engine collates them into tensors with a leading batch axis."""
@@ -72,6 +72,16 @@ class ParameterGroup:
     lr_scale: float = 1.0
     weight_decay_scale: float = 1.0
     clipped: bool = True
+
+
+def decay_groups(
+    named: Iterable[tuple[str, nn.Parameter]], decays: Callable[[str, nn.Parameter], bool], *, clipped: bool = True
+) -> list[ParameterGroup]:
+    """Return two groups of the named parameters that take a gradient: those that decay, and those that do not."""
+    trained = [(name, parameter) for name, parameter in named if parameter.requires_grad]
+    decayed = tuple(parameter for name, parameter in trained if decays(name, parameter))
+    free = tuple(parameter for name, parameter in trained if not decays(name, parameter))
+    return [ParameterGroup(decayed, clipped=clipped), ParameterGroup(free, weight_decay_scale=0.0, clipped=clipped)]
 
 
 class Method(nn.Module):

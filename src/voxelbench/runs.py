@@ -33,8 +33,8 @@ class MethodId:
         name, variant, ablation, *extra = [*text.split("."), "", ""]
         if any(extra):
             raise ConfigError(f"method '{text}': expected name, name.variant or name.variant.ablation.")
-        is_pretext = registry.method_card(name).kind == "pretext"
-        return cls(name, variant or ("code" if is_pretext else ""), ablation)
+        default = "code" if registry.method_card(name).is_pretext else ""
+        return cls(name, variant or default, ablation)
 
     def __str__(self) -> str:
         return ".".join(part for part in (self.name, self.variant, self.ablation) if part)

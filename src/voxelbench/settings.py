@@ -3,6 +3,7 @@
 Lengths of training are in optimiser steps; every number lives in a YAML file beside its source.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -89,6 +90,12 @@ class MethodConfig(Training):
     crop: Triple
     group_size: int = Field(1, gt=0)
     snapshots: tuple[float, ...] = ()
+
+    def check_floors(self, key: str, floors: Mapping[str, float]) -> None:
+        """Raise ValueError if a modality of `intensity` has no floor in the mapping at `key`."""
+        missing = sorted(self.intensity.keys() - floors.keys())
+        if missing:
+            raise ValueError(f"{key} lacks {', '.join(missing)}; give every modality of intensity a floor")
 
 
 class EncoderPreset(Strict):

@@ -46,10 +46,16 @@ def golden() -> Callable[[str], Arrays]:
 
 @pytest.fixture
 def certify() -> Callable[..., None]:
-    """Assert that `ours` equals what `array`.npz holds to `atol`, and note the largest error for the certificate."""
+    """Assert that `ours` equals what `array`.npz holds, and note the largest error for the certificate.
 
-    def compare(array: str, formula: str, ours: object, theirs: object, *, atol: float) -> None:
+    To `atol`, or to `scaled` times the largest value there, if that is above 1.
+    """
+
+    def compare(
+        array: str, formula: str, ours: object, theirs: object, *, atol: float = 0.0, scaled: float = 0.0
+    ) -> None:
         ours, theirs = _numbers(ours), _numbers(theirs)
+        atol = scaled * max(1.0, float(np.abs(theirs).max())) if scaled else atol
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=atol, err_msg=f"{array}: {formula}")
         error = float(np.abs(ours - theirs).max()) if ours.size else 0.0
         errors = ERRORS[_method(array)]

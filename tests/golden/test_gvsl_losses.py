@@ -43,8 +43,7 @@ def test_moments(tensors, certify):
 
 def test_smoothness(tensors, certify):
     arrays = tensors("gvsl_smooth")
-    atol = SINGLE * max(1.0, float(arrays["loss_l2"]))
-    certify("gvsl_smooth", "smoothness", losses.smoothness(arrays["flow"]), arrays["loss_l2"], atol=atol)
+    certify("gvsl_smooth", "smoothness", losses.smoothness(arrays["flow"]), arrays["loss_l2"], scaled=SINGLE)
 
 
 def test_restoration(tensors, certify):

@@ -38,13 +38,13 @@ def foreground_start(label: np.ndarray, shape: Sequence[int], size: Sequence[int
 
 def read_crop(case: Case, start: Start, size: Sequence[int], channels: Sequence[str] | None = None) -> np.ndarray:
     """Return float32 (C, *size); voxels outside the volume repeat its edge, so no false tissue border appears."""
-    box, padding = _inside(start, size, case.shape)
+    box, padding = inside(start, size, case.shape)
     return np.pad(case.read(channels, box), [(0, 0), *padding], mode="edge")
 
 
 def read_label_crop(case: Case, start: Start, size: Sequence[int]) -> np.ndarray:
     """Return uint8 `size`; voxels outside the volume are background."""
-    box, padding = _inside(start, size, case.shape)
+    box, padding = inside(start, size, case.shape)
     label = case.label(box)
     if label is None:
         raise ValueError(f"case {case.case_id} has no label")
@@ -55,11 +55,12 @@ def read_label_crop(case: Case, start: Start, size: Sequence[int]) -> np.ndarray
 
 def cut(volume: np.ndarray, start: Start, size: Sequence[int]) -> np.ndarray:
     """Cut (C, *size) from a volume (C, X, Y, Z) in memory; beyond it, its edge is repeated."""
-    box, padding = _inside(start, size, volume.shape[1:])
+    box, padding = inside(start, size, volume.shape[1:])
     return np.pad(volume[(slice(None), *box)], [(0, 0), *padding], mode="edge")
 
 
-def _inside(start: Start, size: Sequence[int], shape: Sequence[int]) -> tuple[Box, list[tuple[int, int]]]:
+def inside(start: Start, size: Sequence[int], shape: Sequence[int]) -> tuple[Box, list[tuple[int, int]]]:
+    """Return the part of a box that lies in a volume of `shape`, and what of it lies beyond, before and after it."""
     box = tuple(slice(max(0, a), min(n, a + length)) for a, n, length in zip(start, shape, size, strict=True))
     padding = [(max(0, -a), max(0, a + length - n)) for a, n, length in zip(start, shape, size, strict=True)]
     return box, padding  # type: ignore[return-value]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from voxelbench.encoders.backbone import Backbone
-from voxelbench.settings import AnyPreset, SwinPreset
+from voxelbench.settings import SwinPreset
 
 _CARD = """\
 ---
@@ -89,7 +89,7 @@ def _loading(backbone: Backbone, weights: dict[str, Any]) -> _Loading:
     return _Loading(
         network=f"{_RELEASED[preset.family]}, under the names of its released code",
         where="In the folder of this file, with voxelbench installed",
-        code=_own_code(preset, backbone, weights["file"]),
+        code=_own_code(backbone, weights["file"]),
         note=_NOTES[preset.family],
     )
 
@@ -131,8 +131,9 @@ def _monai_code(preset: SwinPreset, in_channels: int, file: str, modules: list[s
     return "\n".join(lines)
 
 
-def _own_code(preset: AnyPreset, backbone: Backbone, file: str) -> str:
+def _own_code(backbone: Backbone, file: str) -> str:
     """Return Python that builds our own network, loads the weights and checks that every one of them arrived."""
+    preset = backbone.trunk.preset
     kind = type(preset).__name__
     lines = [
         "from safetensors.torch import load_file",

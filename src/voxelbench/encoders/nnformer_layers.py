@@ -64,7 +64,7 @@ class Mlp(nn.Module):
 class Block(nn.Module):
     """x + attention(norm1(x)), then x + MLP(norm2(x))."""
 
-    def __init__(self, dim: int, heads: int, window: int, *, is_shifted: bool, drop_path: float = 0.0) -> None:
+    def __init__(self, dim: int, heads: int, window: int, *, is_shifted: bool, drop_path: float) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(dim)
         self.attn = WindowAttention(dim, heads, window, is_shifted=is_shifted)
