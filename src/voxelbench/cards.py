@@ -1,6 +1,7 @@
 """What a plug-in folder says of itself: `card.yaml`, read strictly and without importing the plug-in."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -69,11 +70,28 @@ class MethodCard(Strict):
 
 
 class Access(Strict):
-    """How a user comes to the data. `steps` is printed when the data are gated or absent."""
+    """How a user comes to the data: the steps to take, and the tree that `data/raw/<name>` then holds."""
 
     kind: Literal["open", "registration", "agreement"]
     home: str
-    steps: str
+    steps: tuple[str, ...]
+    tree: str
+
+
+class Expected(Strict):
+    """Files or folders that belong under `data/raw/<name>`, `n` of them in the whole release where that is published.
+
+    `also` are the globs that match their like in another release, or in another format.
+    """
+
+    pattern: str
+    what: str
+    n: int | None = None
+    also: tuple[str, ...] = ()
+
+    def found(self, raw: Path) -> list[Path]:
+        """Return what is there, sorted; nothing if `raw` does not exist."""
+        return sorted({path for pattern in (self.pattern, *self.also) for path in raw.glob(pattern)})
 
 
 class RemoteFile(Strict):
@@ -125,19 +143,27 @@ class Twin(Strict):
 
 
 class DatasetCard(Strict):
-    """`datasets/<name>/card.yaml`: facts, no settings."""
+    """`datasets/<name>/card.yaml`: facts, no settings.
+
+    `spacing` is what the source says of it. `n_cases` and `n_patients` are published counts, null where there is none.
+    """
 
     name: str
     title: str
     licence: str
+    citation: str
     access: Access
+    layout: tuple[Expected, ...]
     files: tuple[RemoteFile, ...] = ()
     redistribute: str
     modality: Literal["CT", "MRI", "PET"]
     channels: tuple[str, ...]
     units: tuple[str, ...]
     value_range: tuple[tuple[float, float], ...]
+    spacing: str
     has_spacing: bool = True
+    n_cases: int | None
+    n_patients: int | None
     labels: dict[int, str] = Field(default_factory=dict)
     regions: dict[str, tuple[int, ...]] = Field(default_factory=dict)
     classes: tuple[str, ...] = ()

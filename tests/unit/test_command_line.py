@@ -39,12 +39,12 @@ def test_an_error_is_one_sentence_and_status_1(checkout, capsys, arguments, sent
 
 
 def test_a_gated_dataset_says_the_steps_to_take(checkout, capsys):
-    card = registry.dataset_card("btcv")
+    access = registry.dataset_card("btcv").access
     assert main(["download", "btcv", "--raw", "there"]) == 1
-    access = card.access
-    assert capsys.readouterr().err == (
-        f"voxelbench: btcv needs {access.kind} ({access.home}): {access.steps} Put it in there.\n"
-    )
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == f"voxelbench: btcv needs {access.kind} ({access.home}):"
+    assert said[1:4] == [f"  {number}. {step}" for number, step in enumerate(access.steps, start=1)]
+    assert said[4:6] == ["Expected under there:", "  imagesTr/img0001.nii.gz ..."]
 
 
 def test_outside_of_a_checkout_a_command_says_where_to_go(tmp_path, outside_environment):

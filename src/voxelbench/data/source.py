@@ -5,6 +5,7 @@ from pathlib import Path
 
 from voxelbench import registry
 from voxelbench.atomic import write_text
+from voxelbench.cards import DatasetCard
 from voxelbench.errors import AccessRequired, ConfigError
 
 MARK = "SOURCE.txt"
@@ -20,10 +21,16 @@ def download_dataset(dataset: str, raw: Path) -> None:
     if card.access.kind == "open":
         registry.load_dataset(dataset).download(raw, card)
     elif not raw.is_dir() or not any(raw.iterdir()):
-        raise AccessRequired(
-            f"{dataset} needs {card.access.kind} ({card.access.home}): {card.access.steps} Put it in {raw}."
-        )
+        raise AccessRequired(how_to_get(card, raw))
     write_text(raw / MARK, f"{card.title}\n{card.access.home}\n{card.licence}\n")
+
+
+def how_to_get(card: DatasetCard, raw: Path) -> str:
+    """Return the numbered steps to a gated dataset, and the tree that `raw` then holds."""
+    steps = (f"  {number}. {step}" for number, step in enumerate(card.access.steps, start=1))
+    tree = (f"  {line}" for line in card.access.tree.splitlines())
+    first = f"{card.name} needs {card.access.kind} ({card.access.home}):"
+    return "\n".join((first, *steps, f"Expected under {raw}:", *tree))
 
 
 def write_twin(dataset: str, out: Path) -> None:
