@@ -1,22 +1,18 @@
-"""Native volumes: what a dataset's own files hold, read with every check that a damaged file needs."""
+"""Native volumes: what a dataset's own files hold, and the files that a case is read from."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import nibabel as nib
-import numpy as np
-from nibabel.filebasedimages import ImageFileError
+from voxelbench.data.readers import Image, read
 
-from voxelbench.errors import DataError
-
-Reader = Callable[[], tuple[np.ndarray, np.ndarray | None]]
+Reader = Callable[[], Image]
 """Returns an array (X, Y, Z) and its affine, or None where the source has no spacing."""
 
 
 @dataclass(frozen=True)
 class NativeCase:
-    """One case of a dataset in its native layout: one file or reader a channel, in the card's order of channels."""
+    """One case in its native layout: one file, folder or reader a channel, in the card's order of channels."""
 
     case_id: str
     patient_id: str
@@ -32,22 +28,6 @@ class NativeCase:
         return [*named, *self.sources]
 
 
-def read_native(source: Path | Reader) -> tuple[np.ndarray, np.ndarray | None]:
-    """Read one native volume (X, Y, Z) and its affine. Raises DataError if the file is missing or truncated."""
-    if not isinstance(source, Path):
-        return source()
-    if not source.is_file():
-        raise DataError(
-            f"{source}: no such file; the case is listed but its volume is missing. "
-            "Restore it from the dataset's archive."
-        )
-    try:
-        image = nib.load(source)
-        volume = np.asanyarray(image.dataobj)
-    except (OSError, EOFError, ValueError, ImageFileError) as error:
-        raise DataError(
-            f"{source}: not a complete NIfTI file ({type(error).__name__}). It may be truncated: copy it again."
-        ) from None
-    if volume.ndim != 3:
-        raise DataError(f"{source}: has shape {volume.shape}, expected three axes (X, Y, Z).")
-    return volume, np.asarray(image.affine)
+def read_native(source: Path | Reader) -> Image:
+    """Read one native volume (X, Y, Z) and its affine. Raises DataError if it is missing, damaged or not one volume."""
+    return read(source) if isinstance(source, Path) else source()

@@ -1,0 +1,3 @@
+"""What the tests of the engine and of the datasets share."""
+
+pytest_plugins = ["phantom_dicom"]
