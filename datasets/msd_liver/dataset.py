@@ -6,6 +6,7 @@ import numpy as np
 
 from voxelbench.cards import DatasetCard
 from voxelbench.data import msd
+from voxelbench.data.download import download_archives
 from voxelbench.data.phantom_torso import Torso, draw_abdomen, point_in
 from voxelbench.data.prepare import prepare_cases
 
@@ -17,7 +18,7 @@ _SHIFT_SD_MM = (25.0, 20.0, 35.0)
 
 def download(raw: Path, card: DatasetCard) -> None:
     """Fetch and unpack the archive."""
-    msd.download(raw, card)
+    download_archives(raw, card)
 
 
 def prepare(raw: Path, out: Path, card: DatasetCard, grid: str | float) -> None:

@@ -7,6 +7,7 @@ from scipy import ndimage
 
 from voxelbench.cards import DatasetCard
 from voxelbench.data import msd
+from voxelbench.data.download import download_archives
 from voxelbench.data.phantom import smooth_noise
 from voxelbench.data.phantom_torso import Torso, draw_thorax, point_in
 from voxelbench.data.prepare import prepare_cases
@@ -18,7 +19,7 @@ _NOISE_HU = 25.0
 
 def download(raw: Path, card: DatasetCard) -> None:
     """Fetch and unpack the archive."""
-    msd.download(raw, card)
+    download_archives(raw, card)
 
 
 def prepare(raw: Path, out: Path, card: DatasetCard, grid: str | float) -> None:

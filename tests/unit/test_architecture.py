@@ -17,6 +17,7 @@ LIGHT = [
     *("config", "cards", "paths", "registry", "resolve", "expand", "runs", "recipes", "settings", "validation"),
     *("preflight", "provenance", "cli", "scaffold", "doctor", "evaluate.rows"),
     *(f"data.{path.stem}" for path in sorted((ENGINE / "data").glob("[!_]*.py"))),
+    *(f"data.download.{path.stem}" for path in sorted((ENGINE / "data" / "download").glob("[!_]*.py"))),
     *(f"report.{path.stem}" for path in sorted((ENGINE / "report").glob("[!_]*.py"))),
 ]
 

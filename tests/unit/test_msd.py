@@ -8,6 +8,7 @@ import pytest
 from voxelbench import registry
 from voxelbench.cards import RemoteFile
 from voxelbench.data import msd
+from voxelbench.data.download import download_archives
 from voxelbench.data.splits import listed_parts
 from voxelbench.errors import ChecksumError, DataError
 
@@ -100,13 +101,13 @@ def test_download_unpacks_what_the_reader_finds(archive, tmp_path_factory):
     raw = tmp_path_factory.mktemp("raw")
     card = card_of(archive, hashlib.md5(archive.read_bytes()).hexdigest())
     for _ in range(2):
-        msd.download(raw, card)
+        download_archives(raw, card)
         assert ids(msd.find_cases(raw)) == ["a_10", "a_9"]
 
 
 def test_download_refuses_another_archive(archive, tmp_path_factory):
     with pytest.raises(ChecksumError, match=r"Task00_Test.tar.*has md5"):
-        msd.download(tmp_path_factory.mktemp("raw"), card_of(archive, "0" * 32))
+        download_archives(tmp_path_factory.mktemp("raw"), card_of(archive, "0" * 32))
 
 
 @pytest.mark.parametrize("name", ["msd_liver", "msd_lung", "msd_spleen", "btcv"])

@@ -4,12 +4,10 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import numpy as np
 
 from voxelbench.cards import DatasetCard
-from voxelbench.data.download import fetch, unpack
 from voxelbench.data.native import NativeCase
 from voxelbench.data.phantom import MARK, ORIENTATIONS, case_rng, save_nifti
 from voxelbench.data.splits import draw_ids
@@ -17,14 +15,6 @@ from voxelbench.errors import DataError
 
 IMAGES, LABELS, UNLABELLED = "imagesTr", "labelsTr", "imagesTs"
 _SUFFIXES = (".nii.gz", ".nii")
-
-
-def download(raw: Path, card: DatasetCard) -> None:
-    """Fetch the archives of an open dataset and unpack them side by side; what is there already is only checked."""
-    for file in card.files:
-        name = Path(urlsplit(file.url).path).name
-        archive = fetch(file.url, raw / "archives" / name, sha256=file.sha256, md5=file.md5)
-        unpack(archive, raw / name.split(".")[0])
 
 
 def same_name(image: str) -> str:
