@@ -100,7 +100,9 @@ def test_a_source_that_brings_a_little_each_time_is_borne_with(source, bring):
 
 
 def test_a_source_that_ignores_ranges_and_always_stops_at_one_place_is_given_up(source, refused, patience):
-    stops = lambda request: source.answer(request, 200, source.content[:BLOCK], length=len(source.content))  # noqa: E731
+    def stops(request):
+        source.answer(request, 200, source.content[:BLOCK], length=len(source.content))
+
     source.script = [stops] * 9
     said = refused()
     assert said.startswith(f"{source.url}: could not be fetched (") and said.endswith(
