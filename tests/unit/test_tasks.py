@@ -10,7 +10,7 @@ from voxelbench.data.flips import flip
 from voxelbench.encoders.build import build
 from voxelbench.evaluate.controls import shuffle_targets
 from voxelbench.evaluate.finetune import TASKS
-from voxelbench.evaluate.image_quality import quality
+from voxelbench.evaluate.metrics.image_quality import quality
 from voxelbench.evaluate.rows import read_rows, write_rows
 from voxelbench.evaluate.tasks.segmentation import class_weights
 from voxelbench.recipes import RECIPES

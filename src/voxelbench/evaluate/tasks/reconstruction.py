@@ -10,7 +10,7 @@ from voxelbench.data.crops import random_start
 from voxelbench.data.flips import flip
 from voxelbench.data.loading import read_scaled, read_scaled_crop
 from voxelbench.encoders.backbone import Backbone
-from voxelbench.evaluate.image_quality import quality
+from voxelbench.evaluate.metrics.image_quality import quality
 from voxelbench.evaluate.networks import DenseNetwork
 from voxelbench.evaluate.rows import Row
 from voxelbench.evaluate.task import Task, slide

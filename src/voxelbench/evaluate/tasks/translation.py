@@ -9,7 +9,7 @@ from voxelbench.data.crops import cut, random_start
 from voxelbench.data.flips import flip
 from voxelbench.data.intensity import scale
 from voxelbench.data.loading import read_scaled
-from voxelbench.evaluate.image_quality import quality
+from voxelbench.evaluate.metrics.image_quality import quality
 from voxelbench.evaluate.rows import Row
 from voxelbench.evaluate.task import Task, slide
 from voxelbench.method import Batch, Losses, Views
