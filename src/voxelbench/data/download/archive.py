@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from unicodedata import normalize
 
 from voxelbench.data.download.disk import check_space
-from voxelbench.data.download.lock import exclusive
+from voxelbench.data.download.lock import locked
 from voxelbench.data.download.members import Member, members_of
 from voxelbench.errors import DataError
 
@@ -41,17 +41,16 @@ def unpack(archive: Path, dest: Path, members: Sequence[str] = ("*",)) -> None:
     beyond MAX_EXPANSION, MAX_MEMBERS or the room on the disk.
     """
     dest.parent.mkdir(parents=True, exist_ok=True)
-    lock = dest.with_name(dest.name + ".lock")
-    with exclusive(lock):
-        if not dest.exists():
-            unpacked = dest.with_name(dest.name + ".partial")
+    with locked(dest):
+        if dest.exists():
+            return
+        unpacked = dest.with_name(dest.name + ".partial")
+        shutil.rmtree(unpacked, ignore_errors=True)
+        try:
+            _unpack(archive, unpacked, members)
+            unpacked.replace(dest)
+        finally:
             shutil.rmtree(unpacked, ignore_errors=True)
-            try:
-                _unpack(archive, unpacked, members)
-                unpacked.replace(dest)
-            finally:
-                shutil.rmtree(unpacked, ignore_errors=True)
-        lock.unlink()
 
 
 def _unpack(archive: Path, out: Path, patterns: Sequence[str]) -> None:

@@ -37,6 +37,17 @@ def exclusive(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep other processes from making `path` meanwhile, by a file beside it."""
+    lock = path.with_name(path.name + ".lock")
+    with exclusive(lock):
+        try:
+            yield
+        finally:
+            lock.unlink()
+
+
 def _lock(file: BinaryIO, path: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

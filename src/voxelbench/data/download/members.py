@@ -20,7 +20,7 @@ _COMPRESSED: dict[bytes, Callable[[Path], Any]] = {
     b"\xfd7zXZ": lzma.LZMAFile,
 }
 _MAX_READ = 1 << 20
-"""Of tar's headers; contents are read in smaller pieces."""
+"""Of tar's headers, and of the padding at its end; contents are read in smaller pieces."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,22 @@ def _of_zip(archive: Path) -> Iterator[Member]:
 
 
 def _of_tar(archive: Path, read: Callable[[Path], Any]) -> Iterator[Member]:
-    with read(archive) as content, tarfile.open(fileobj=_ShortReads(content), mode="r:") as tar:
+    with read(archive) as content, _ShortReads(content) as blocks, tarfile.open(fileobj=blocks, mode="r:") as tar:
         for info in tar:
             extract = partial(tar.extract, info, filter="data")
             yield Member(info.name, info.size, info.isdir(), info.isfile() or info.isdir(), extract)
+        _check_end(blocks)
+
+
+def _check_end(blocks: BinaryIO) -> None:
+    """Check that nothing but the padding of a tar archive is left. Raises ReadError.
+
+    tarfile takes a header that it cannot read, or none, for the end. Reading up to the end of a compressed archive
+    checks its own checksum too.
+    """
+    padding = blocks.read(_MAX_READ)
+    if len(padding) < tarfile.BLOCKSIZE or len(padding) == _MAX_READ or any(padding):
+        raise tarfile.ReadError("the mark of its end is missing")
 
 
 def _as_it_is(archive: Path) -> BinaryIO:
