@@ -1,6 +1,9 @@
-"""What the tests of all datasets share: a small twin in native layout, and the check that no voxel moved in space."""
+"""What the tests of all datasets share: a twin in native layout, an index of tiny archives, and where voxels lie."""
 
+import hashlib
+import os
 import shutil
+import tarfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -10,7 +13,7 @@ import numpy as np
 import pytest
 
 from voxelbench import paths, registry
-from voxelbench.cards import DatasetCard, Twin
+from voxelbench.cards import DatasetCard, RemoteFile, Twin
 from voxelbench.data.case import Case, read_cases
 
 
@@ -53,6 +56,36 @@ def prepare(tmp_path: Path) -> Callable[..., list[Case]]:
         return read_cases(paths.manifest(out))
 
     return run
+
+
+@pytest.fixture
+def serve_archives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., DatasetCard]:
+    """Return a function that makes pip's sources a folder of tiny source archives.
+
+    It takes a card and, for each package on it, a function that fills the archive's top folder, and returns the card
+    with the archives' checksums. Each archive also has code, which must not run.
+    """
+    index = tmp_path / "index"
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", index.as_uri())
+    monkeypatch.setenv("PIP_FIND_LINKS", str(index))
+
+    def pack(file: RemoteFile, fill: dict[str, Callable[[Path], None]]) -> RemoteFile:
+        root = file.url.removeprefix("pkg:pypi/").replace("@", "-")
+        folder = tmp_path / "sources" / root
+        folder.mkdir(parents=True)
+        (folder / "setup.py").write_text("raise SystemExit('executed')")
+        fill[root.rpartition("-")[0]](folder)
+        archive = index / f"{root}.tar.gz"
+        with tarfile.open(archive, "w:gz") as tar:
+            tar.add(folder, arcname=root)
+        return RemoteFile(url=file.url, sha256=hashlib.sha256(archive.read_bytes()).hexdigest())
+
+    def serve(card: DatasetCard, fill: dict[str, Callable[[Path], None]]) -> DatasetCard:
+        index.mkdir()
+        return card.model_copy(update={"files": tuple(pack(file, fill) for file in card.files)})
+
+    return serve
 
 
 @pytest.fixture

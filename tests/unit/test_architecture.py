@@ -25,7 +25,7 @@ LIGHT = [
 
 def imported(path):
     """Names of the modules that a file imports; relative ones begin with a dot."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -64,16 +64,16 @@ def test_the_engine_reaches_plugins_only_through_the_registry():
         path.relative_to(ENGINE).as_posix()
         for path in ENGINE.rglob("*.py")
         if any(re.match(r"voxelbench\.(methods|datasets)\b", name) for name in imported(path))
-        or re.search(r"""["']voxelbench\.(methods|datasets)\.""", path.read_text())
+        or re.search(r"""["']voxelbench\.(methods|datasets)\.""", path.read_text(encoding="utf-8"))
     ]
     assert reaching == ["registry.py"]
-    importing = [path.name for path in ENGINE.rglob("*.py") if "import_module" in path.read_text()]
+    importing = [path.name for path in ENGINE.rglob("*.py") if "import_module" in path.read_text(encoding="utf-8")]
     assert importing == ["registry.py"]
 
 
 def literals(path):
     """String literals of a module, without docstrings."""
-    tree = ast.parse(path.read_text())
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     docs = {
         id(node.value)
         for parent in ast.walk(tree)
@@ -102,5 +102,5 @@ def test_paths_are_spelled_in_one_module():
 
 @pytest.mark.parametrize("path", SNAKEFILES, ids=lambda path: path.name)
 def test_the_workflow_spells_no_path_of_a_result(path):
-    code = [line.split("#")[0] for line in path.read_text().splitlines()]
+    code = [line.split("#")[0] for line in path.read_text(encoding="utf-8").splitlines()]
     assert not [line for line in code if SPELLED.search(line)]

@@ -1,0 +1,1 @@
+"""A real CT scan that comes inside a Debian package: an extra."""

@@ -1,0 +1,1 @@
+"""A real MR scan that comes inside a Debian package: an extra."""

@@ -1,0 +1,1 @@
+"""Real MR scans that come inside public Python packages."""
