@@ -31,6 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
         if torchrun.is_first_to_fail():
             print(f"voxelbench: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("voxelbench: interrupted; what is finished is kept, run the same line to go on.", file=sys.stderr)
+        return 130
 
 
 def _download(options: argparse.Namespace) -> None:
@@ -48,9 +51,11 @@ def _phantom(options: argparse.Namespace) -> None:
 def _prepare(options: argparse.Namespace) -> None:
     from voxelbench import registry
     from voxelbench.data.grid import parse_grid
+    from voxelbench.data.workers import workers
 
     plugin = registry.load_dataset(options.dataset)
-    plugin.prepare(options.raw, options.out, registry.dataset_card(options.dataset), parse_grid(options.grid))
+    with workers(options.workers):
+        plugin.prepare(options.raw, options.out, registry.dataset_card(options.dataset), parse_grid(options.grid))
 
 
 def _pretrain(options: argparse.Namespace) -> None:
@@ -179,6 +184,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--raw", type=Path, required=True, help="folder with the native layout")
     command.add_argument("--out", type=Path, required=True, help="folder for the prepared cases")
     command.add_argument("--grid", default="native", help="'native' or a spacing in mm (default: native)")
+    command.add_argument("--workers", type=int, default=1, help="cases prepared side by side (default: 1)")
 
     command = _add(commands, "pretrain", _pretrain, "pretrain a method on a corpus")
     command.add_argument("method", help="name[.variant[.ablation]], e.g. s2dc.code")

@@ -107,6 +107,21 @@ def manifest(prepared_folder: Path) -> Path:
     return prepared_folder / "manifest.csv"
 
 
+def sources(prepared_folder: Path) -> Path:
+    """Where each prepared case came from: one JSON line a case."""
+    return prepared_folder / "sources.jsonl"
+
+
+def journal(prepared_folder: Path) -> Path:
+    """What a preparation has finished, for the next one in the same folder."""
+    return prepared_folder / "journal.jsonl"
+
+
+def refused_cases(prepared_folder: Path) -> Path:
+    """The cases that the last preparation refused, with the reason of each; absent if there are none."""
+    return prepared_folder / "refused.csv"
+
+
 # Configuration, in the checkout.
 
 

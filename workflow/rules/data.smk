@@ -43,9 +43,10 @@ rule prepare:
         "logs/prepare/{dataset}-{data}-{grid}.txt",
     conda:
         "../envs/base.yaml"
+    threads: 1  # one case at a time in each; more with `--set-threads prepare=N`
     params:
         raw=lambda wildcards, input: Path(input.native).parent,
         out=lambda wildcards, output: Path(output[0]).parent,
     shell:
         "python -m voxelbench prepare {wildcards.dataset} --raw {params.raw} --out {params.out}"
-        " --grid {wildcards.grid} 2> {log}"
+        " --grid {wildcards.grid} --workers {threads} 2> {log}"

@@ -1,6 +1,9 @@
 """Volumes on disk: one chunked HDF5 file each, so that a crop is read without the rest. Equal input, equal bytes."""
 
 import errno
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -20,17 +23,37 @@ def write_volume(path: Path, volume: np.ndarray) -> None:
 
     Raises DataError if the disk is full.
     """
-    chunks = tuple(1 for _ in volume.shape[:-3]) + tuple(min(_CHUNK, length) for length in volume.shape[-3:])
+    if volume.ndim == 4:
+        write_channels(path, list(volume))
+        return
+    with _new_dataset(path, volume.shape, volume.dtype) as stored:
+        stored[...] = volume
+
+
+def write_channels(path: Path, channels: Sequence[np.ndarray]) -> None:
+    """Write a volume (C, X, Y, Z) channel by channel, so that they need not all be in memory, whole or not at all.
+
+    All channels are stored in one type, which holds the values of each. Raises DataError if the disk is full.
+    """
+    shape, dtype = (len(channels), *channels[0].shape), np.result_type(*(channel.dtype for channel in channels))
+    with _new_dataset(path, shape, dtype) as stored:
+        for index, channel in enumerate(channels):
+            stored[index] = channel
+
+
+@contextmanager
+def _new_dataset(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> Iterator[h5py.Dataset]:
+    chunks = tuple(1 for _ in shape[:-3]) + tuple(min(_CHUNK, length) for length in shape[-3:])
     try:
         with written_whole(path) as partial, h5py.File(partial, "w", track_order=False) as file:
-            file.create_dataset(
-                _DATASET, data=volume, chunks=chunks, compression="gzip", compression_opts=1, shuffle=True
+            yield file.create_dataset(
+                _DATASET, shape, dtype, chunks=chunks, compression="gzip", compression_opts=1, shuffle=True
             )
     except OSError as error:
         if error.errno != errno.ENOSPC and "No space left" not in str(error):
             raise
         raise DataError(
-            f"{path}: no space left on the disk for a volume of {volume.nbytes / 1e6:.0f} MB. "
+            f"{path}: no space left on the disk for a volume of {math.prod(shape) * dtype.itemsize / 1e6:.0f} MB. "
             "Free some, or move `data_root` in config/config.yaml; finished cases are kept."
         ) from None
 

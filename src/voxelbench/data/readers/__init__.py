@@ -4,6 +4,7 @@ Every format ends in the same two things, an array (X, Y, Z) and an affine to RA
 damaged file in one DataError before it allocates what the header asks for.
 """
 
+import glob
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,8 +31,26 @@ def read(source: Path) -> Image:
 
     Raises DataError, in one sentence, if it is missing, damaged, or not one volume.
     """
+    return _reader(source)(source)
+
+
+def format_of(source: Path) -> str:
+    """Return the name of the format that `read` takes a source for, such as "nifti"."""
+    return _reader(source).__module__.rpartition(".")[2]
+
+
+def parts(source: Path) -> list[Path]:
+    """Return the files that a volume consists of: the slices of a folder, or a header and the voxels beside it."""
     if source.is_dir():
-        return dicom.read(source) if dicom.files(source) else stack.read(source)
+        return dicom.files(source) or stack.files(source)
+    if source.suffix.lower() == ".mhd":
+        return sorted(source.parent.glob(f"{glob.escape(source.stem)}.*"))
+    return [source]
+
+
+def _reader(source: Path) -> Callable[[Path], Image]:
+    if source.is_dir():
+        return dicom.read if dicom.files(source) else stack.read
     if not source.is_file():
         raise DataError(
             f"{source}: no such file; the case is listed but its volume is missing. "
@@ -39,5 +58,5 @@ def read(source: Path) -> Image:
         )
     for suffix, reader in _FORMATS.items():
         if source.name.lower().endswith(suffix):
-            return reader(source)
+            return reader
     raise DataError(f"{source}: no reader for this suffix, expected {', '.join(_FORMATS)} or a folder; convert it.")
