@@ -142,6 +142,17 @@ class Twin(Strict):
     version: int
 
 
+class Family(Strict):
+    """Datasets that hold the same patients under other ids: the name that they share on their cards.
+
+    `patient` is a pattern for the whole patient id; its one group is what the id is called in the family.
+    """
+
+    name: str
+    patient: str
+    source: str
+
+
 class DatasetCard(Strict):
     """`datasets/<name>/card.yaml`: facts, no settings.
 
@@ -170,6 +181,7 @@ class DatasetCard(Strict):
     tasks: tuple[TaskCard, ...]
     splits: dict[str, SplitRule]
     twin: Twin | None
+    family: Family | None = None
     version: int
 
     @model_validator(mode="after")

@@ -101,6 +101,17 @@ def _run(folder: Path, work: Callable[[], None]) -> None:
     logger.info("wrote %s", folder)
 
 
+def _contamination(options: argparse.Namespace) -> None:
+    from voxelbench import registry
+    from voxelbench.config import read_config, task_card
+    from voxelbench.contamination.gate import describe, write_gate
+
+    dataset, _, task = options.task.partition(".")
+    task = task_card(dataset, task or registry.dataset_card(dataset).tasks[0].name).name
+    report = write_gate(options.corpus, dataset, task, options.fold, options.budget or read_config().budget)
+    print("\n".join(describe(report)))
+
+
 def _import_weights(options: argparse.Namespace) -> None:
     from voxelbench.config import read_encoder
     from voxelbench.encoders.upstream import import_weights, layout
@@ -204,6 +215,12 @@ def _parser() -> argparse.ArgumentParser:
         help="train all weights (default), or classify the tokens of the frozen encoder",
     )
     _add_run_options(command)
+
+    command = _add(commands, "contamination", _contamination, "say which test cases of a task a corpus holds")
+    command.add_argument("corpus", help="a corpus of config/config.yaml, e.g. ct")
+    command.add_argument("task", help="dataset or dataset.task, e.g. btcv or ct_samples.organs (default: its first)")
+    command.add_argument("--fold", type=int, default=0)
+    command.add_argument("--budget", help="whose data: real or synthetic (default: the configured one)")
 
     command = _add(commands, "import-weights", _import_weights, "turn a released checkpoint into a backbone")
     command.add_argument("method", help="whose checkpoint it is, e.g. voco")

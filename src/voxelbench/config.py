@@ -260,6 +260,14 @@ def task_card(dataset: str, task: str) -> TaskCard:
         raise ConfigError(f"{dataset} has no task '{task}'.{nearest(task, known)}") from None
 
 
+def corpus_config(name: str) -> Corpus:
+    """Return a corpus of the config. Raises ConfigError, naming the nearest, if there is none."""
+    corpora = read_config().corpora
+    if name not in corpora:
+        raise ConfigError(f"{paths.config_file()}: there is no corpus '{name}'.{nearest(name, corpora)}")
+    return corpora[name]
+
+
 def table_config(name: str) -> Table:
     """Return a table of the config. Raises ConfigError for one that it does not declare."""
     tables = read_config().tables

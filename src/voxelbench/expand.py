@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from voxelbench import paths, registry
-from voxelbench.config import Column, native_encoder, read_budget, read_config, table_config, task_card
+from voxelbench.config import Column, corpus_config, native_encoder, read_budget, read_config, table_config, task_card
 from voxelbench.data.grid import grid_name
 from voxelbench.errors import ConfigError
 from voxelbench.resolve import data_kind, method_settings, recipe
@@ -71,12 +71,13 @@ def gate(run: EvalRun) -> str | None:
     """Return why a run cannot be started on this machine, or None: its data, or its corpus, are gated and absent."""
     needed = {run.dataset}
     if run.pretrain.corpus != NO_CORPUS:
-        needed |= {member.dataset for member in read_config().corpora[run.pretrain.corpus].members}
-    reasons = [reason for dataset in sorted(needed) if (reason := _gate_dataset(dataset, run.pretrain.budget))]
+        needed |= {member.dataset for member in corpus_config(run.pretrain.corpus).members}
+    reasons = [reason for dataset in sorted(needed) if (reason := gate_dataset(dataset, run.pretrain.budget))]
     return reasons[0] if reasons else None
 
 
-def _gate_dataset(dataset: str, budget: str) -> str | None:
+def gate_dataset(dataset: str, budget: str) -> str | None:
+    """Return why a dataset cannot be used on this machine, or None: it is gated and absent."""
     card = registry.dataset_card(dataset)
     data = data_kind(card, read_budget(budget))
     folder = paths.raw(read_config().data_root, dataset, data)
@@ -95,7 +96,7 @@ def prepared_folder(dataset: str, budget: str, grid: str | float) -> Path:
 def pretrain_manifests(run: PretrainRun) -> dict[str, Path]:
     """Return the manifest of each dataset of a pretraining run's corpus."""
     grid = method_settings(run.method, run.budget)["grid"]
-    members = read_config().corpora[run.corpus].members
+    members = corpus_config(run.corpus).members
     return {member.dataset: paths.manifest(prepared_folder(member.dataset, run.budget, grid)) for member in members}
 
 

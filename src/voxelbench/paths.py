@@ -69,6 +69,19 @@ def scores(budget: str, table: str) -> Path:
     return RESULTS / budget / ("scores.csv" if table == MAIN_TABLE else f"scores_{table}.csv")
 
 
+CONTAMINATION_GATE = "{corpus}/{dataset}-{task}-fold{fold}.json"
+
+
+def contaminations(budget: str) -> Path:
+    """Folder of all records of the contamination gate of a budget."""
+    return RESULTS / budget / "contamination"
+
+
+def contamination(budget: str, **identity: object) -> Path:
+    """The record of one corpus against one task; `identity` gives the fields of CONTAMINATION_GATE."""
+    return contaminations(budget) / CONTAMINATION_GATE.format(**identity)
+
+
 def table(budget: str, name: str) -> Path:
     """The table of one budget. Its copy for the configured budget is `published(name)`."""
     return RESULTS / budget / f"{name}.csv"
@@ -120,6 +133,11 @@ def journal(prepared_folder: Path) -> Path:
 def refused_cases(prepared_folder: Path) -> Path:
     """The cases that the last preparation refused, with the reason of each; absent if there are none."""
     return prepared_folder / "refused.csv"
+
+
+def fingerprint(prepared_folder: Path, image_sha256: str, channel: str) -> Path:
+    """What the contamination gate knows of one channel of a prepared case; made when it is first asked for."""
+    return prepared_folder / "fingerprints" / f"{image_sha256[:16]}-{channel}.npz"
 
 
 # Configuration, in the checkout.

@@ -14,15 +14,14 @@ from voxelbench import PROTOCOL, paths, registry
 from voxelbench.cards import DatasetCard, TaskCard, TaskKind
 from voxelbench.config import (
     Budget,
-    Corpus,
     Member,
     RecipeFile,
     Settings,
     budget_lineage,
     check_variant,
+    corpus_config,
     merge,
     read_budget,
-    read_config,
     read_encoder,
     read_method,
     task_card,
@@ -142,7 +141,7 @@ def data_kind(card: DatasetCard, budget: Budget) -> Literal["real", "phantom"]:
 def pretrain_spec(run: PretrainRun) -> PretrainSpec:
     """Resolve a pretraining run."""
     budget = read_budget(run.budget)
-    members = _corpus(run.corpus).members
+    members = corpus_config(run.corpus).members
     cards = {member.dataset: registry.dataset_card(member.dataset) for member in members}
     kinds = {data_kind(card, budget) for card in cards.values()}
     if len(kinds) != 1:
@@ -164,13 +163,6 @@ def pretrain_spec(run: PretrainRun) -> PretrainSpec:
         threads=budget.threads,
         settings=method_settings(run.method, run.budget),
     )
-
-
-def _corpus(name: str) -> Corpus:
-    corpora = read_config().corpora
-    if name not in corpora:
-        raise ConfigError(f"{paths.config_file()}: there is no corpus '{name}'.{nearest(name, corpora)}")
-    return corpora[name]
 
 
 def _data_version(card: DatasetCard, budget: Budget) -> int:

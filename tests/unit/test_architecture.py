@@ -19,6 +19,7 @@ LIGHT = [
     *(f"evaluate.metrics.{name}" for name in ("classification", "image_quality", "upstream_translation")),
     *(f"data.{path.stem}" for path in sorted((ENGINE / "data").glob("[!_]*.py"))),
     *(f"data.download.{path.stem}" for path in sorted((ENGINE / "data" / "download").glob("[!_]*.py"))),
+    *(f"contamination.{path.stem}" for path in sorted((ENGINE / "contamination").glob("[!_]*.py"))),
     *(f"report.{path.stem}" for path in sorted((ENGINE / "report").glob("[!_]*.py"))),
 ]
 

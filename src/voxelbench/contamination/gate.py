@@ -1,0 +1,95 @@
+"""The gate: every test case of a task against every case that pretraining on a corpus reads.
+
+Both sides are read on their native grid, whatever grid a method or a recipe asks for: there a copy still has equal
+voxels, and fine structure that a coarse grid would take away.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from voxelbench import paths, registry
+from voxelbench.config import corpus_config, task_card
+from voxelbench.contamination.record import CLEAN, CaseVerdict, Report, write_report
+from voxelbench.contamination.scan import Scan, scans
+from voxelbench.data.grid import NATIVE
+from voxelbench.expand import gate_dataset, prepared_folder
+
+logger = logging.getLogger(__name__)
+
+
+def manifests(corpus: str, dataset: str, budget: str) -> dict[str, Path]:
+    """Return the manifest of each dataset that the gate reads, by its name."""
+    names = [*(member.dataset for member in corpus_config(corpus).members), dataset]
+    return {name: paths.manifest(prepared_folder(name, budget, NATIVE)) for name in names}
+
+
+def match(corpus: str, dataset: str, task: str, fold: int, budget: str) -> Report:
+    """Return the verdicts on the test cases of a task; of `unknown` status where a dataset is not prepared."""
+    reason = _missing(corpus, dataset, budget)
+    known = [] if reason else _corpus_scans(corpus, dataset, budget)
+    tested = [] if reason else _test_scans(dataset, task, fold, manifests(corpus, dataset, budget)[dataset])
+    cases = [
+        judge(case_id, list(channels), known)
+        for case_id, channels in groupby(tested, key=lambda scan: scan.case.case_id)
+    ]
+    n_corpus = len({scan.name for scan in known})
+    return Report(budget, corpus, dataset, task, fold, n_corpus, tuple(cases), reason)
+
+
+def _missing(corpus: str, dataset: str, budget: str) -> str:
+    """Return why the gate cannot match, or nothing."""
+    for name, manifest in manifests(corpus, dataset, budget).items():
+        if not manifest.is_file():
+            return gate_dataset(name, budget) or f"{name} is not prepared: there is no {manifest}"
+    return ""
+
+
+def _corpus_scans(corpus: str, dataset: str, budget: str) -> list[Scan]:
+    paths_of = manifests(corpus, dataset, budget)
+    found: list[Scan] = []
+    for member in corpus_config(corpus).members:
+        split = member.split or registry.dataset_card(member.dataset).default_split
+        found += scans(paths_of[member.dataset], member.dataset, split, 0, member.part, (member.channel,))
+    return found
+
+
+def _test_scans(dataset: str, task: str, fold: int, manifest: Path) -> list[Scan]:
+    card = task_card(dataset, task)
+    targets = card.target if isinstance(card.target, tuple) else ()
+    channels = dict.fromkeys((*card.inputs, *targets))
+    return list(scans(manifest, dataset, card.split, fold, "test", channels))
+
+
+def judge(case_id: str, channels: Sequence[Scan], known: Sequence[Scan]) -> CaseVerdict:
+    """Return the verdict on one test case, given as its channels: the strongest kind of evidence found."""
+    copies = {scan.fingerprint.voxels for scan in channels}
+    for other in known:
+        if other.fingerprint.voxels in copies:
+            return CaseVerdict(case_id, "exact", other.name)
+    for other in known:
+        if other.patient == channels[0].patient:
+            return CaseVerdict(case_id, "header", other.name)
+    return CaseVerdict(case_id, CLEAN)
+
+
+def write_gate(corpus: str, dataset: str, task: str, fold: int, budget: str) -> Report:
+    """Match, write the record, and return it."""
+    report = match(corpus, dataset, task, fold, budget)
+    path = paths.contamination(budget, corpus=corpus, dataset=dataset, task=task, fold=fold)
+    write_report(path, report)
+    logger.info("wrote %s", path)
+    return report
+
+
+def describe(report: Report) -> Iterable[str]:
+    """Yield lines for a person: the status, and every test case that the corpus holds."""
+    reason = f": {report.reason}" if report.reason else ""
+    where = f"{report.dataset}.{report.task}, fold {report.fold}"
+    yield f"{report.corpus} against {where}: {report.status}{reason}"
+    yield f"{len(report.cases)} test cases, {report.n_corpus} cases in the corpus"
+    for case in report.cases:
+        if case.verdict != CLEAN:
+            score = "" if case.score is None else f" ({case.score:.2f})"
+            yield f"  {case.case_id}: {case.verdict} {case.partner}{score}"
