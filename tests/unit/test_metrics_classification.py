@@ -6,7 +6,6 @@ from sklearn.metrics import roc_auc_score
 
 from voxelbench.errors import DataError
 from voxelbench.evaluate.metrics.classification import (
-    N_BINS,
     Answers,
     accuracy,
     balanced_accuracy,
@@ -74,11 +73,11 @@ def test_accuracies_are_counts_of_right_answers():
 
 def _brute_calibration_error(answers):
     error = 0.0
-    for index in range(N_BINS):
+    for index in range(15):
         members = [
             (row.max(), row.argmax() == k)
             for row, k in zip(answers.probabilities, answers.truth, strict=True)
-            if index / N_BINS < row.max() <= (index + 1) / N_BINS
+            if index / 15 < row.max() <= (index + 1) / 15
         ]
         if members:
             confidence, right = np.mean(members, axis=0)
@@ -89,6 +88,12 @@ def _brute_calibration_error(answers):
 def test_calibration_error_is_that_of_bin_after_bin():
     for seed, answers in enumerate(RANDOM):
         assert calibration_error(answers) == pytest.approx(_brute_calibration_error(answers), abs=1e-12), seed
+
+
+def test_a_confidence_on_the_edge_of_two_bins_is_in_the_lower_one():
+    """0.6 = 9 / 15 is in another bin than 0.61; in one bin, wrong and right would make up for each other."""
+    answers = _answers([[0.6, 0.4], [0.61, 0.39]], [1, 0])
+    assert calibration_error(answers) == pytest.approx((0.6 + 0.39) / 2)
 
 
 def test_calibration_error_by_hand():

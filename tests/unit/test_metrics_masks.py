@@ -193,11 +193,12 @@ def test_the_penalty_is_longer_than_any_distance_in_the_volume():
     spacing = (0.8, 1.5, 3.0)
     first, last = np.zeros((2, *SHAPE), bool)
     first[0, 0, 0] = last[-1, -1, -1] = True
-    assert (
-        hd95(first, last, spacing)
-        < volume_diagonal_mm(SHAPE, spacing)
-        == pytest.approx(np.sqrt(10.4**2 + 16.5**2 + 27.0**2))
-    )
+    assert hd95(first, last, spacing) < volume_diagonal_mm(SHAPE, spacing)
+    assert volume_diagonal_mm(SHAPE, spacing) == pytest.approx(np.sqrt(10.4**2 + 16.5**2 + 27.0**2))
+
+
+def test_the_penalty_is_nnu_nets_on_the_volumes_of_brats():
+    assert volume_diagonal_mm((240, 240, 155), (1, 1, 1)) == pytest.approx(373.12866, abs=1e-5)
 
 
 FLAGS = ("missed", "spurious", "absent")
@@ -216,7 +217,7 @@ WORST = {"dice": 0.0, "hd95": volume_diagonal_mm(SHAPE, SPACINGS[1]), "nsd": 0.0
 def test_an_empty_mask_is_a_failure_or_absent_and_always_reported(prediction, reference, state, expected):
     masks = ADVERSARIAL[prediction], ADVERSARIAL[reference]
     assert presence(*masks) == Presence(state)
-    scores = mask_scores(*masks, SPACINGS[1], 2.0)
+    scores = mask_scores(*masks, SPACINGS[1])
     assert scores == pytest.approx({name: float(name == state) for name in FLAGS} | expected)
 
 

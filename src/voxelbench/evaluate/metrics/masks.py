@@ -17,7 +17,7 @@ import numpy as np
 
 from voxelbench.evaluate.metrics.guards import Spacing, require_masks
 from voxelbench.evaluate.metrics.overlap import dice
-from voxelbench.evaluate.metrics.surface import hd95, nsd
+from voxelbench.evaluate.metrics.surface import ORGAN_TOLERANCE_MM, hd95, nsd
 
 
 class Presence(StrEnum):
@@ -38,7 +38,10 @@ def presence(prediction: np.ndarray, reference: np.ndarray) -> Presence:
 
 
 def mask_scores(
-    prediction: np.ndarray, reference: np.ndarray, spacing_mm: Spacing | None, tolerance_mm: float
+    prediction: np.ndarray,
+    reference: np.ndarray,
+    spacing_mm: Spacing | None,
+    tolerance_mm: float = ORGAN_TOLERANCE_MM,
 ) -> dict[str, float]:
     """Return the flags of a class and, unless it is absent, its Dice, HD95 (mm) and NSD.
 
