@@ -1,3 +1,5 @@
+from functools import partial
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -13,6 +15,8 @@ from voxelbench.errors import ChecksumError, DataError
 NAME = "ct_samples"
 SHAPE = (6, 5, 98)
 """Of the fake abdomen: four slices above the cut."""
+SLICES = np.random.RandomState(2).randint(-1000, 1000, (6, 5, 3))
+"""Of the fake DICOM series, X to the left and Y to the back."""
 
 
 @pytest.fixture
@@ -26,9 +30,10 @@ def dataset():
 
 
 @pytest.fixture
-def fake_index(serve_archives, card):
+def fake_index(serve_archives, card, dicom_series):
     """Serve two tiny archives of the real layout; return the card with their checksums."""
-    return serve_archives(card, {"pyradiomics": _write_pyradiomics, "totalsegmentator": _write_totalsegmentator})
+    totalsegmentator = partial(_write_totalsegmentator, dicom_series)
+    return serve_archives(card, {"pyradiomics": _write_pyradiomics, "totalsegmentator": totalsegmentator})
 
 
 def _write_pyradiomics(root):
@@ -44,38 +49,16 @@ def _write_pyradiomics(root):
         sitk.WriteImage(label, data / f"lung{number}_label.nrrd")
 
 
-def _write_totalsegmentator(root):
+def _write_totalsegmentator(dicom_series, root):
     rng, reference = np.random.RandomState(1), root / "tests" / "reference_files"
     (reference / "aorta_report").mkdir(parents=True)
-    (reference / "example_ct_dicom").mkdir()
     affine = np.diag([3.0, 3.0, 3.0, 1.0])
     volume = rng.randint(-1000, 1000, SHAPE).astype(np.int32)
     label = np.where(volume > 0, 5, 117).astype(np.uint8)  # liver; 117 is a class that BTCV does not have
     nib.save(nib.Nifti1Image(volume, affine), reference / "example_ct.nii.gz")
     nib.save(nib.Nifti1Image(label, affine), reference / "example_seg_fast_force_split.nii.gz")
     nib.save(nib.Nifti1Image(volume.astype(np.int16), affine), reference / "aorta_report" / "example_ct.nii.gz")
-    for z in range(3):
-        _write_dicom_slice(reference / "example_ct_dicom" / f"CT.{z}", z, rng)
-
-
-def _write_dicom_slice(path, z, rng):
-    slice_ = sitk.GetImageFromArray(rng.randint(-1000, 1000, (1, 5, 6)).astype(np.int16))
-    tags = {
-        "0008|0060": "CT",
-        "0020|000e": "1.2.3",
-        "0020|0032": f"0\\0\\{2 * z}",
-        "0020|0037": "1\\0\\0\\0\\1\\0",
-        "0018|0050": "2",
-    }
-    for tag, value in tags.items():
-        slice_.SetMetaData(tag, value)
-    slice_.SetSpacing((1.0, 1.0, 2.0))
-    slice_.SetOrigin((0.0, 0.0, 2.0 * z))
-    writer = sitk.ImageFileWriter()
-    writer.KeepOriginalImageUIDOn()
-    writer.SetFileName(str(path.with_suffix(".dcm")))
-    writer.Execute(slice_)
-    path.with_suffix(".dcm").rename(path)
+    dicom_series(reference / "example_ct_dicom", suffix="").write(SLICES)
 
 
 def _prepared(dataset, raw, out, card, grid="native"):
@@ -91,7 +74,7 @@ def test_fake_archives_become_cases_in_ras_with_mapped_labels(dataset, fake_inde
     assert sorted(cases) == ["abdomen", "abdomen_lower", "abdomen_upper", "dicom", "lung1", "lung2", "thorax"]
     assert set(np.unique(cases["abdomen_lower"].label())) == {0, 6}
     assert cases["abdomen"].label() is None
-    assert cases["dicom"].shape == (6, 5, 3)
+    assert np.array_equal(cases["dicom"].read()[0], SLICES[::-1, ::-1])
 
     lung = cases["lung1"]
     assert lung.spacing_mm == pytest.approx((0.5, 0.75, 5.0))
