@@ -15,7 +15,7 @@ from voxelbench import registry
 from voxelbench.encoders.backbone import Encoder
 from voxelbench.evaluate.cases import task_cases
 from voxelbench.evaluate.labels import task_classes
-from voxelbench.evaluate.probe import fit, score
+from voxelbench.evaluate.token_probe import fit, score
 from voxelbench.evaluate.tokens import join, read_tokens
 from voxelbench.expand import eval_manifest, table_runs
 from voxelbench.recipes import TokenProbeRecipe

@@ -3,7 +3,7 @@
 import numpy as np
 from pydantic import Field
 
-from voxelbench.data.flips import flip
+from voxelbench.data.augment import flip
 from voxelbench.validation import Strict
 
 

@@ -6,5 +6,5 @@ on machines that may have no torch.
 
 __version__ = "0.1.0"
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Version of the engine's protocol. Raise it with every change of the engine that moves numbers."""

@@ -8,9 +8,11 @@ import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 from voxelbench import __version__
 from voxelbench.errors import VoxelbenchError
+from voxelbench.runs import Protocol, Selection
 from voxelbench.training import torchrun
 
 logger = logging.getLogger("voxelbench")
@@ -80,7 +82,10 @@ def _evaluate(options: argparse.Namespace) -> None:
     encoder = options.encoder or read_budget(options.budget).encoder
     corpus = options.corpus or NO_CORPUS
     pretrained = PretrainRun(options.budget, corpus, MethodId.parse(options.method), encoder, options.seed)
-    run = EvalRun(options.dataset, options.task, options.fold, pretrained, protocol=options.protocol)
+    selection: Selection = options.selection or ("harness" if options.protocol == "finetune" else "last")
+    run = EvalRun(
+        options.dataset, options.task, options.fold, pretrained, options.protocol, selection, options.fraction
+    )
 
     from voxelbench.evaluate.run import evaluate
 
@@ -210,10 +215,16 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--fold", type=int, default=0)
     command.add_argument(
         "--protocol",
-        choices=("finetune", "token_probe"),
+        choices=get_args(Protocol),
         default="finetune",
         help="train all weights (default), or classify the tokens of the frozen encoder",
     )
+    command.add_argument(
+        "--selection",
+        choices=get_args(Selection),
+        help="whose scores choose the weights: held-out cases' (default), the test cases', or none: the last weights",
+    )
+    command.add_argument("--fraction", type=float, default=1.0, help="share of the training patients (default: all)")
     _add_run_options(command)
 
     command = _add(commands, "contamination", _contamination, "say which test cases of a task a corpus holds")

@@ -21,7 +21,7 @@ from voxelbench import paths, registry
 from voxelbench.cards import TaskCard
 from voxelbench.errors import ConfigError, nearest
 from voxelbench.recipes import RecipeName
-from voxelbench.runs import RANDOM, TOKEN_PROBE, MethodId, Protocol, Track
+from voxelbench.runs import RANDOM, TOKEN_PROBE, MethodId, Protocol, Selection, Track
 from voxelbench.settings import PRESETS, AnyPreset
 from voxelbench.validation import Strict, parse, read_yaml
 
@@ -56,13 +56,17 @@ class Corpus(Strict):
 
 
 class Column(Strict):
-    """One column of a table: a task of a dataset, over some folds. `corpus` overrides the one of the modality."""
+    """One column of a table: a task of a dataset, over some folds. `corpus` overrides the one of the modality.
+
+    `fraction` of the training patients carry labels.
+    """
 
     name: str
     dataset: str
     task: str
     folds: tuple[int, ...] = (0,)
     corpus: str | None = None
+    fraction: float = Field(1.0, gt=0, le=1)
 
 
 class Table(Strict):
@@ -75,6 +79,7 @@ class Table(Strict):
     title: str
     columns: tuple[Column, ...]
     protocol: Protocol = "finetune"
+    selection: Selection = "harness"
     track: Track = "common"
     budget: str | None = None
     methods: tuple[str, ...] | None = None

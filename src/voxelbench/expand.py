@@ -7,11 +7,21 @@ from pathlib import Path
 from typing import NamedTuple
 
 from voxelbench import paths, registry
-from voxelbench.config import Column, corpus_config, native_encoder, read_budget, read_config, table_config, task_card
-from voxelbench.data.grid import grid_name
+from voxelbench.cards import TaskKind
+from voxelbench.config import (
+    Column,
+    Table,
+    corpus_config,
+    native_encoder,
+    read_budget,
+    read_config,
+    table_config,
+    task_card,
+)
+from voxelbench.data.grid import NATIVE, grid_name
 from voxelbench.errors import ConfigError
 from voxelbench.resolve import data_kind, method_settings, recipe
-from voxelbench.runs import NO_CORPUS, EvalRun, MethodId, PretrainRun, Protocol, Track
+from voxelbench.runs import NO_CORPUS, EvalRun, MethodId, PretrainRun, Track
 
 
 class RowId(NamedTuple):
@@ -25,7 +35,7 @@ def table_runs(name: str, budget: str) -> list[tuple[Column, EvalRun]]:
     """Return every run behind a table, column by column, gated or not."""
     config, table, rows = read_config(), table_config(name), table_rows(name, budget)
     return [
-        (column, _eval_run(table.protocol, column, row, seed, fold, budget))
+        (column, _eval_run(table, column, row, seed, fold, budget))
         for column in table.columns
         for row in rows
         for seed in table.seeds or config.seeds
@@ -51,10 +61,12 @@ def _is_pretext(method: MethodId) -> bool:
     return registry.method_card(method.name).is_pretext
 
 
-def _eval_run(protocol: Protocol, column: Column, row: RowId, seed: int, fold: int, budget: str) -> EvalRun:
+def _eval_run(table: Table, column: Column, row: RowId, seed: int, fold: int, budget: str) -> EvalRun:
     corpus = _corpus(column) if _is_pretext(row.method) else NO_CORPUS
     pretrain = PretrainRun(budget, corpus, row.method, row.encoder, seed)
-    return EvalRun(column.dataset, column.task, fold, pretrain, protocol=protocol)
+    # A probe trains no weights, so there are none to choose from.
+    selection = table.selection if table.protocol == "finetune" else "last"
+    return EvalRun(column.dataset, column.task, fold, pretrain, table.protocol, selection, column.fraction)
 
 
 def _corpus(column: Column) -> str:
@@ -104,3 +116,11 @@ def eval_manifest(run: EvalRun) -> Path:
     """Return the manifest that an evaluation run reads."""
     grid = recipe(run.dataset, task_card(run.dataset, run.task), run.pretrain.budget, run.protocol).grid
     return paths.manifest(prepared_folder(run.dataset, run.pretrain.budget, grid))
+
+
+def native_manifest(run: EvalRun) -> Path | None:
+    """Return the manifest of the native grid, on which a finetuned segmentation is scored too; None for other runs."""
+    is_segmented = task_card(run.dataset, run.task).kind == TaskKind.segmentation
+    if not is_segmented or run.protocol != "finetune":
+        return None
+    return paths.manifest(prepared_folder(run.dataset, run.pretrain.budget, NATIVE))

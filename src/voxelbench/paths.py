@@ -182,6 +182,7 @@ LOSSES = "losses.csv"
 CASES = "cases.csv"
 LOG = "log.txt"
 CHECKPOINT = "checkpoint.pt"
+SELECTED = "selected.pt"
 
 # Files of an export.
 

@@ -5,8 +5,8 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from voxelbench.cards import TaskKind
-from voxelbench.runs import TOKEN_PROBE, Protocol
-from voxelbench.settings import IntensityRule, Training, Triple
+from voxelbench.runs import Protocol
+from voxelbench.settings import IntensityRule, Jitter, Training, Triple
 from voxelbench.validation import Strict
 
 
@@ -19,9 +19,19 @@ class Recipe(Strict):
 
 
 class FinetuneRecipe(Recipe, Training):
-    """What every finetuned task states."""
+    """What every finetuned task states.
 
+    The weights are scored on the validation cases every `validate_steps` steps and at the end. `stem` says what becomes
+    of a pretrained layer that reads another number of channels: it starts at random, or copies itself to each channel,
+    divided by their number.
+    """
+
+    validate_steps: int = Field(gt=0)
+    stem: Literal["random", "inflate"] = "random"
     flip_probability: float = Field(0.0, ge=0, le=1)
+    turn_probability: float = Field(0.0, ge=0, le=1)
+    intensity_scale: Jitter = Jitter()
+    intensity_shift: Jitter = Jitter()
 
 
 class DenseRecipe(FinetuneRecipe):
@@ -36,16 +46,19 @@ class SegmentationRecipe(DenseRecipe):
 
     `class_balance` b weighs the cross-entropy of a class by (its share of the batch's voxels) ** -b: 0 leaves it
     as it is; above 0 small organs are learned within tens of steps instead of thousands.
+
+    Surfaces that lie within `surface_tolerance_mm` of each other count as equal. `lesion_volumes` adds the volumes of
+    lesions that were invented and that were missed.
     """
 
     foreground_share: float = Field(ge=0, le=1)
     class_balance: float = Field(0.0, ge=0, le=1)
+    surface_tolerance_mm: float = Field(gt=0)
+    lesion_volumes: bool = False
 
 
 class ClassificationRecipe(FinetuneRecipe):
-    """The whole volume, resized to `crop`; `intensity_jitter` scales and shifts the input by up to that share."""
-
-    intensity_jitter: float = Field(0.0, ge=0)
+    """The whole volume, resized to `crop`."""
 
 
 class ReconstructionRecipe(DenseRecipe):
@@ -64,20 +77,31 @@ class TranslationRecipe(DenseRecipe):
     """
 
 
-class TokenProbeRecipe(Recipe):
+class ProbeRecipe(Recipe):
+    """What probes of a frozen encoder share: `inverse_regularisation` is the C of scikit-learn's LogisticRegression."""
+
+    inverse_regularisation: float = Field(gt=0)
+    max_iterations: int = Field(gt=0)
+
+
+class CaseProbeRecipe(ProbeRecipe):
+    """A probe of the pooled features of whole volumes, resized to `crop`: linear, and by the nearest `neighbours`."""
+
+    neighbours: int = Field(gt=0)
+
+
+class TokenProbeRecipe(ProbeRecipe):
     """A linear probe of frozen tokens: the voxels of the encoder's map at `stride`, read crop by crop.
 
     An encoder whose coarsest map is finer gives the means of that map over each token.
 
     A token holds an organ that covers at least `min_share` of its volume. An organ that fewer than `min_tokens`
-    training tokens hold, or lack, is left out. `inverse_regularisation` is the C of scikit-learn's LogisticRegression.
+    training tokens hold, or lack, is left out.
     """
 
     stride: int = Field(gt=0)
     min_share: float = Field(gt=0, le=1)
     min_tokens: int = Field(gt=0)
-    inverse_regularisation: float = Field(gt=0)
-    max_iterations: int = Field(gt=0)
 
     @model_validator(mode="after")
     def _holds_whole_tokens(self) -> "TokenProbeRecipe":
@@ -86,12 +110,12 @@ class TokenProbeRecipe(Recipe):
         return self
 
 
-RecipeName = TaskKind | Literal["token_probe"]
+RecipeName = TaskKind | Literal["token_probe", "case_probe"]
 
 
 def recipe_name(kind: TaskKind, protocol: Protocol) -> RecipeName:
     """Return the recipe that an evaluation follows: one for each kind of task to finetune, one for all probes."""
-    return protocol if protocol == TOKEN_PROBE else kind
+    return kind if protocol == "finetune" else protocol
 
 
 RECIPES: dict[RecipeName, type[Recipe]] = {
@@ -99,5 +123,6 @@ RECIPES: dict[RecipeName, type[Recipe]] = {
     TaskKind.classification: ClassificationRecipe,
     TaskKind.reconstruction: ReconstructionRecipe,
     TaskKind.translation: TranslationRecipe,
-    TOKEN_PROBE: TokenProbeRecipe,
+    "token_probe": TokenProbeRecipe,
+    "case_probe": CaseProbeRecipe,
 }

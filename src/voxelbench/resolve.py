@@ -28,9 +28,15 @@ from voxelbench.config import (
 )
 from voxelbench.errors import ConfigError, nearest
 from voxelbench.recipes import RECIPES, Recipe, recipe_name
-from voxelbench.runs import NO_CORPUS, TOKEN_PROBE, EvalRun, MethodId, PretrainRun, Protocol
+from voxelbench.runs import NO_CORPUS, EvalRun, MethodId, PretrainRun, Protocol, Selection
 from voxelbench.settings import AnyPreset, MethodConfig
 from voxelbench.validation import Strict, parse, read_yaml
+
+PROBED: dict[Protocol, tuple[TaskKind, str]] = {
+    "token_probe": (TaskKind.segmentation, "labelled voxels"),
+    "case_probe": (TaskKind.classification, "a class for each case"),
+}
+"""The kind of task that a probe is for, and what it needs of it."""
 
 
 class PretrainSpec(Strict):
@@ -61,7 +67,7 @@ class EvalSpec(Strict):
     dataset_version: int
     twin_version: int | None
     task: TaskCard
-    selection: Literal["last"]
+    selection: Selection
     finetuning: Protocol
     fraction: float
     fold: int
@@ -107,10 +113,12 @@ def method_config(method: MethodId, budget: str, override: Settings | None = Non
 def recipe(dataset: str, task: TaskCard, budget: str, protocol: Protocol = "finetune") -> Recipe:
     """Return the recipe of a task: the file's < the dataset's < the budget's < the budget's for that dataset.
 
-    Raises ConfigError for the probe of a task without labelled voxels.
+    Raises ConfigError for the probe of a task that lacks what it predicts.
     """
-    if protocol == TOKEN_PROBE and task.kind != TaskKind.segmentation:
-        raise ConfigError(f"{dataset}, {task.name}: a token probe needs labelled voxels; name a segmentation task.")
+    probed, needed = PROBED.get(protocol, (task.kind, ""))
+    if task.kind != probed:
+        probe = protocol.replace("_", " ")
+        raise ConfigError(f"{dataset}, {task.name}: a {probe} needs {needed}; name a {probed} task.")
     name = recipe_name(task.kind, protocol)
     path = paths.recipes() / f"{name}.yaml"
     file = parse(RecipeFile, read_yaml(path), str(path))

@@ -10,8 +10,12 @@ from voxelbench.errors import ConfigError
 NO_CORPUS = "none"
 """The corpus of a run without pretraining."""
 
-Protocol = Literal["finetune", "token_probe"]
-"""How an encoder is evaluated: with all weights trained, or frozen."""
+Protocol = Literal["finetune", "token_probe", "case_probe"]
+"""How an encoder is evaluated: with all weights trained, or frozen, by its tokens or by whole cases."""
+
+Selection = Literal["harness", "upstream", "last"]
+"""Whose scores choose the weights that are tested: validation cases held out of training, the reported cases
+themselves as in much released code, or nobody's: the last step's weights."""
 
 Track = Literal["common", "native"]
 """Whose encoder a table compares on: one for all methods, or each method's own network."""
@@ -73,9 +77,15 @@ class EvalRun:
     task: str
     fold: int
     pretrain: PretrainRun
-    selection: str = "last"
     protocol: Protocol = "finetune"
+    selection: Selection = "last"
     fraction: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.protocol != "finetune" and self.selection != "last":
+            raise ConfigError(f"a {self.protocol} trains no weights to select from; its selection is `last`.")
+        if not 0 < self.fraction <= 1:
+            raise ConfigError(f"label fraction {self.fraction:g}: expected a share above 0, at most 1.")
 
     def folder(self) -> Path:
         """Return the run's folder."""

@@ -31,6 +31,13 @@ class IntensityRule(Strict):
         return self
 
 
+class Jitter(Strict):
+    """A random change of intensity: with `probability`, drawn evenly from -up_to..up_to."""
+
+    up_to: float = Field(0.0, ge=0)
+    probability: float = Field(0.0, ge=0, le=1)
+
+
 class Optimiser(Strict):
     """The optimiser of all parameters that a step trains.
 

@@ -78,7 +78,7 @@ def make_card():
 def make_case(tmp_path):
     """Return a function that writes a volume (C, X, Y, Z), and perhaps a label map, and returns their case."""
 
-    def make(volume, label=None, *, name="case", channels=("ct",), modality="CT", target=None):
+    def make(volume, label=None, *, name="case", channels=("ct",), modality="CT", target=None, affine=AFFINE):
         image, label_image = tmp_path / f"{name}.image.h5", tmp_path / f"{name}.label.h5"
         write_volume(image, volume)
         if label is not None:
@@ -89,8 +89,8 @@ def make_case(tmp_path):
             modality=modality,
             channels=channels,
             units=("HU",) * len(channels),
-            spacing_mm=(0.8, 1.5, 3.0),
-            affine=AFFINE,
+            spacing_mm=tuple(np.linalg.norm(affine[:3, :3], axis=0)),
+            affine=affine,
             shape=volume.shape[1:],
             image=image,
             label_image=None if label is None else label_image,

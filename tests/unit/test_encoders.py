@@ -104,6 +104,16 @@ def test_other_input_channels_leave_a_random_stem(preset, weights):
     assert torch.equal(fresh.trunk.state_dict()[name], load_file(weights)[f"trunk.{name}"])
 
 
+def test_an_inflated_stem_sees_equal_channels_as_it_saw_one(preset, weights):
+    one, four = build(preset, 1, PARTS), build(preset, 4, PARTS)
+    load_pretrained(one, weights)
+    assert load_pretrained(four, weights, "inflate")["trunk"] == "pretrained, inflated stem"
+    volume = torch.rand(1, 1, 64, 32, 32)
+    with torch.inference_mode():
+        expected, found = one.eval()(volume).encoded, four.eval()(volume.expand(-1, 4, -1, -1, -1)).encoded
+    assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(expected, found, strict=True))
+
+
 def test_a_missing_tensor_is_refused(preset, weights):
     tensors = load_file(weights)
     dropped = sorted(key for key in tensors if key.startswith("trunk."))[0]

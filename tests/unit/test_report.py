@@ -12,11 +12,11 @@ from voxelbench import config, expand, paths
 from voxelbench.cards import TaskKind
 from voxelbench.errors import ConfigError, DataError
 from voxelbench.evaluate.rows import Row, write_rows
+from voxelbench.evaluate.summary import case_values, run_metrics
 from voxelbench.report.replace import check_replace
 from voxelbench.report.scores import write_scores
 from voxelbench.report.show import show
 from voxelbench.report.statistics import mean_interval
-from voxelbench.report.summary import case_values, run_metrics
 from voxelbench.report.tables import publish, write_table
 from voxelbench.runs import NO_CORPUS
 
@@ -51,7 +51,9 @@ def test_accuracy_balanced_accuracy_and_auc():
     rows = classified((0, 0.9, 0.1), (0, 0.6, 0.4), (0, 0.3, 0.7), (1, 0.55, 0.45))
     assert case_values(TaskKind.classification, rows)["accuracy"].tolist() == [1, 1, 0, 0]
     metrics = run_metrics(TaskKind.classification, rows)
-    assert metrics == pytest.approx({"balanced_accuracy": (2 / 3 + 0) / 2, "auc": 2 / 3})
+    calibration = ((1 - 0.9) + abs(1 - 0.6 - 0.55) + 0.7) / 4  # 0.6 and 0.55 share a bin
+    expected = {"balanced_accuracy": (2 / 3 + 0) / 2, "auc": 2 / 3, "ece": calibration, "absent_classes": 0}
+    assert metrics == pytest.approx(expected)
 
 
 def test_auc_of_three_classes_is_their_mean_one_against_the_rest():

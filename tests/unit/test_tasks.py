@@ -1,15 +1,17 @@
 """Each task draws, learns, answers and scores on small anisotropic cases; scores agree with slow references."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from voxelbench.cards import TaskKind
 from voxelbench.config import read_encoder
-from voxelbench.data.flips import flip
 from voxelbench.encoders.build import build
 from voxelbench.evaluate.controls import shuffle_targets
 from voxelbench.evaluate.finetune import TASKS
+from voxelbench.evaluate.labels import answered_masks
 from voxelbench.evaluate.metrics.image_quality import quality
 from voxelbench.evaluate.rows import read_rows, write_rows
 from voxelbench.evaluate.tasks.segmentation import class_weights
@@ -26,8 +28,13 @@ CARDS = {
     "translation": {"channels": CONTRASTS, "units": ("",) * 3, "inputs": CONTRASTS, "target": CONTRASTS},
 }
 OWN = {
-    "segmentation": {"foreground_share": 0.5, "class_balance": 0.5, "loss_weights": {"dice": 1.0, "ce": 1.0}},
-    "classification": {"intensity_jitter": 0.1, "loss_weights": {"ce": 1.0}},
+    "segmentation": {
+        "foreground_share": 0.5,
+        "class_balance": 0.5,
+        "surface_tolerance_mm": 2.0,
+        "loss_weights": {"dice": 1.0, "ce": 1.0},
+    },
+    "classification": {"loss_weights": {"ce": 1.0}},
     "reconstruction": {"body_threshold": 0.1, "loss_weights": {"mse": 1.0}},
     "translation": {"loss_weights": {"mse": 1.0}},
 }
@@ -40,6 +47,8 @@ def make_task(make_card):
             "steps": 2,
             "batch": 2,
             "checkpoint_steps": 1,
+            "validate_steps": 1,
+            "intensity_shift": {"up_to": 0.1, "probability": 1.0},
             "optimiser": Optimiser(lr=1e-3, weight_decay=0),
             "grid": "native",
             "crop": CROP,
@@ -90,18 +99,20 @@ def test_a_task_draws_learns_answers_and_scores(make_task, make_task_case, kind,
     prediction = task.predict(network.eval(), case, CPU)
     rows = task.score(prediction, case)
     shapes = {
-        "segmentation": {"masks": (3, *SHAPE)},
+        "segmentation": {"probabilities": (4, *SHAPE)},
         "classification": {"probabilities": (2,)},
         "reconstruction": {"low": SHAPE},
         "translation": dict.fromkeys(CONTRASTS, (3, *SHAPE)),
     }
     assert {name: array.shape for name, array in prediction.items()} == shapes[kind]
     quality_names = {"psnr", "ssim", "nrmse", "psnr_identity", "ssim_identity", "nrmse_identity"}
+    flags_and_scores = {"missed", "spurious", "absent", "dice", "hd95", "nsd"}
+    translated = quality_names | {"psnr_upstream", "ssim_upstream"}
     expected = {
-        "segmentation": {(name, "dice") for name in "abc"},
+        "segmentation": {(name, metric) for name in "abc" for metric in flags_and_scores},
         "classification": {(name, metric) for name in ("well", "ill") for metric in ("probability", "is_true")},
         "reconstruction": {("low", name) for name in quality_names},
-        "translation": {(f"{a}>{b}", name) for a in CONTRASTS for b in CONTRASTS if a != b for name in quality_names},
+        "translation": {(f"{a}>{b}", name) for a in CONTRASTS for b in CONTRASTS if a != b for name in translated},
     }
     assert {(row.item, row.metric) for row in rows} == expected[kind]
     assert len(rows) == len(expected[kind]) and all(np.isfinite(row.value) for row in rows)
@@ -120,24 +131,73 @@ def slow_dice(prediction, truth):
     return 2 * both / (int(prediction.sum()) + int(truth.sum()))
 
 
+def certain(*masks):
+    """Probabilities (background, classes) that give these exclusive masks."""
+    return {"probabilities": np.stack([np.full(masks[0].shape, 0.5), *masks]).astype(np.float32)}
+
+
 def test_dice_agrees_with_counting_whatever_the_label_values(make_task, make_task_case):
     task, case = make_task("segmentation"), make_task_case("segmentation")
-    masks = np.random.RandomState(9).uniform(size=(3, *SHAPE)) < 0.3
-    label = case.label()
-    for row, value, mask in zip(task.score({"masks": masks}, case), (1, 2, 4), masks, strict=True):
+    answer, label = np.random.RandomState(9).choice([0, 1, 2, 3], SHAPE), case.label()
+    masks = [answer == number for number in (1, 2, 3)]
+    rows = [row for row in task.score(certain(*masks), case) if row.metric == "dice"]
+    assert rows == task.validate(certain(*masks), case)
+    for row, value, mask in zip(rows, (1, 2, 4), masks, strict=True):
         assert row.value == pytest.approx(slow_dice(mask, label == value), rel=1e-6)
         assert row.n_voxels == (label == value).sum() and row.patient_id == "patient-case"
 
 
 def test_empty_masks(make_task, make_case):
-    """Neither has the class: no row. Only the prediction has it: 0. Only the reference has it: 0."""
+    """Neither has the class: only flags. Only the prediction, or only the reference, has it: 0."""
     label = np.zeros(SHAPE, np.uint8)
     label[5:9, 5:9, 5:9] = 4
     case = make_case(np.zeros((1, *SHAPE), np.float32), label)
     masks = np.zeros((3, *SHAPE), bool)
     masks[1, 20:22] = True
-    rows = make_task("segmentation").score({"masks": masks}, case)
-    assert {row.item: (row.value, row.n_voxels) for row in rows} == {"b": (0.0, 0), "c": (0.0, 64)}
+    rows = make_task("segmentation").score(certain(*masks), case)
+    assert {row.item: (row.value, row.n_voxels) for row in rows if row.metric == "dice"} == {"b": (0, 0), "c": (0, 64)}
+    flags = {(row.item, row.metric) for row in rows if row.metric in ("missed", "spurious", "absent") and row.value}
+    assert flags == {("a", "absent"), ("b", "spurious"), ("c", "missed")}
+
+
+def test_lesions_that_were_invented_and_missed_have_volumes(make_task, make_card, make_case):
+    """AutoPET's rule. A lesion that is touched is neither; a case without one counts apart."""
+    card = make_card("segmentation", labels={0: "background", 1: "lesion"})
+    task = make_task("segmentation", card, lesion_volumes=True)
+    label, answer = np.zeros(SHAPE, np.uint8), np.zeros(SHAPE, bool)
+    label[2:4, 2:4, 2:4], label[10:12, 2, 2], answer[3, 3, 3], answer[20:23, 5, 5] = 1, 1, True, True
+    rows = {}
+    for name, truth in (("ill", label), ("well", np.zeros_like(label))):
+        case = make_case(np.zeros((1, *SHAPE), np.float32), truth, name=name)
+        rows[name] = {row.metric: row.value for row in task.score(certain(answer), case)}
+    voxel_ml = np.prod(case.spacing_mm) / 1000
+    assert rows["ill"]["false_positive_ml"] == pytest.approx(3 * voxel_ml)
+    assert rows["ill"]["false_negative_ml"] == pytest.approx(2 * voxel_ml)
+    assert rows["ill"]["dice_with_lesion"] == rows["ill"]["dice"] > 0
+    assert rows["well"]["false_positive_ml"] == pytest.approx(4 * voxel_ml)
+    assert rows["well"]["dice"] == 0 and "dice_with_lesion" not in rows["well"]
+
+
+@pytest.mark.parametrize("turn", [0.0, 17.0])
+def test_scores_on_the_scanners_own_grid(make_task, make_card, make_case, turn):
+    """An ellipsoid on an oblique, anisotropic grid, answered on a coarse one: right but for a rim of voxels."""
+    card = make_card("segmentation", labels={0: "background", 1: "a"})
+    angle = np.deg2rad(turn)
+    rotation = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+
+    def ellipsoid(name, spacing, shape):
+        affine = np.eye(4)
+        affine[:3, :3] = rotation * spacing
+        index = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1)
+        mask = np.linalg.norm((index * spacing - [20, 25, 30]) / [10, 12, 14], axis=-1) < 1
+        return make_case(mask[None].astype(np.float32), mask.astype(np.uint8), name=name, affine=affine)
+
+    native, case = ellipsoid("fine", (1.0, 1.5, 2.5), (40, 34, 26)), ellipsoid("coarse", (3.0, 3.0, 3.0), (14, 17, 22))
+    rows = make_task("segmentation", card).score(certain(case.label() == 1), replace(case, native=native))
+    scores = {(row.space, row.metric): row.value for row in rows}
+    assert scores["grid", "dice"] == 1 and scores["grid", "hd95"] == 0
+    assert 0.9 < scores["native", "dice"] < 1 and 0 < scores["native", "hd95"] < 3
+    assert {row.n_voxels for row in rows if row.space == "native"} == {native.label().sum()}
 
 
 def test_regions_overlap_and_labels_exclude_each_other(make_task, make_task_case, make_card):
@@ -152,15 +212,17 @@ def test_regions_overlap_and_labels_exclude_each_other(make_task, make_task_case
         return torch.stack([volume[:, 0] - 3, volume[:, 0] - 5, volume[:, 0] - 7], 1)
 
     image = case.read()[0] / 10
-    predicted = task.predict(lambda volume: overlapping(volume * 10), case, CPU)["masks"]
-    np.testing.assert_array_equal(predicted, [image > 0.3, image > 0.5, image > 0.7])
+    predicted = task.predict(lambda volume: overlapping(volume * 10), case, CPU)["probabilities"]
+    np.testing.assert_array_equal(answered_masks(predicted, False), [image > 0.3, image > 0.5, image > 0.7])
 
 
 def test_exclusive_classes_go_to_the_largest_output(make_task, make_task_case):
     task, case = make_task("segmentation"), make_task_case("segmentation")
     scores = torch.randn(1, 4, 1, 1, 1)
     winner = int(scores.argmax())
-    masks = task.predict(lambda volume: scores.expand(len(volume), 4, *volume.shape[2:]).clone(), case, CPU)["masks"]
+    answer = task.predict(lambda volume: scores.expand(len(volume), 4, *volume.shape[2:]).clone(), case, CPU)
+    np.testing.assert_allclose(answer["probabilities"].sum(0), 1, rtol=1e-6)
+    masks = answered_masks(answer["probabilities"], True)
     assert [bool(mask.all()) for mask in masks] == [winner == index for index in (1, 2, 3)]
 
 
@@ -209,7 +271,9 @@ def test_translation_is_scored_where_the_input_is_not_zero(make_task, make_task_
     volumes = case.read()
     answers = dict.fromkeys(CONTRASTS, np.clip(volumes / 10, 0, 1))
     rows = task.score(answers, case)
-    assert {row.n_voxels for row in rows} <= {int((volume != 0).sum()) for volume in volumes}
+    ours, theirs = ([row for row in rows if row.metric.endswith("_upstream") == flag] for flag in (False, True))
+    assert {row.n_voxels for row in ours} <= {int((volume != 0).sum()) for volume in volumes}
+    assert {row.n_voxels for row in theirs} == {volumes[0].size}
     assert all(row.value == pytest.approx(1.0) for row in rows if row.metric == "ssim")
     assert all(row.value < 0.9 for row in rows if row.metric == "ssim_identity")
 
@@ -220,15 +284,6 @@ def test_translation_learns_inside_the_brain_only(make_task):
     answer = torch.where(mask, 3.0, 99.0).expand(1, 3, 4, 5, 6)
     batch = {"image": mask.float(), "target": target, "mask": mask}
     assert make_task("translation").losses(lambda x: answer, batch)["mse"] == pytest.approx(4.0)
-
-
-@pytest.mark.parametrize("probability", [0.0, 1.0])
-def test_flips_move_all_volumes_alike(probability):
-    volume = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
-    first, second = flip([volume, volume[:1] * 2], probability, np.random.RandomState(0))
-    expected = volume[:, ::-1, ::-1, ::-1] if probability else volume
-    np.testing.assert_array_equal(first, expected)
-    np.testing.assert_array_equal(second, expected[:1] * 2)
 
 
 def test_the_shuffled_control_gives_every_case_the_label_of_another(make_task_case):

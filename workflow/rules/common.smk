@@ -1,11 +1,13 @@
+from typing import get_args
+
 from snakemake.exceptions import WorkflowError
 
 from voxelbench import paths, preflight, registry, resolve
 from voxelbench.config import read_budget, read_config, table_budget
 from voxelbench.errors import VoxelbenchError
-from voxelbench.expand import eval_manifest, gate, pretrain_manifests, table_runs
+from voxelbench.expand import eval_manifest, gate, native_manifest, pretrain_manifests, table_runs
 from voxelbench.report.replace import check_replace
-from voxelbench.runs import NO_CORPUS, EvalRun, MethodId, PretrainRun
+from voxelbench.runs import NO_CORPUS, EvalRun, MethodId, PretrainRun, Protocol, Selection
 
 # Jobs run uninstalled; inside a conda environment Snakemake unsets PYTHONPATH, so it is set here, after activation.
 # PYTHONSAFEPATH keeps the checkout's datasets/ from shadowing the package of that name.
@@ -33,8 +35,8 @@ wildcard_constraints:
     encoder=r"[a-zA-Z0-9_-]+",
     data="real|phantom",
     grid=r"native|[0-9.]+mm",
-    selection="last",
-    protocol="finetune|token_probe",
+    selection="|".join(get_args(Selection)),
+    protocol="|".join(get_args(Protocol)),
     fraction=r"[0-9.]+",
     seed=r"\d+",
     fold=r"\d+",
@@ -51,8 +53,15 @@ def pretrain_run(wildcards):
 
 
 def eval_run(wildcards):
-    run = pretrain_run(wildcards)
-    return EvalRun(wildcards.dataset, wildcards.task, int(wildcards.fold), run, protocol=wildcards.protocol)
+    return EvalRun(
+        wildcards.dataset,
+        wildcards.task,
+        int(wildcards.fold),
+        pretrain_run(wildcards),
+        wildcards.protocol,
+        wildcards.selection,
+        float(wildcards.fraction),
+    )
 
 
 def eval_weights(wildcards):

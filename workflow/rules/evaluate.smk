@@ -4,6 +4,7 @@ EVALUATED = paths.evaluate_runs("{budget}") / paths.EVALUATE_RUN
 rule evaluate:
     input:
         manifest=lambda wildcards: eval_manifest(eval_run(wildcards)),
+        native=lambda wildcards: native_manifest(eval_run(wildcards)) or [],
         weights=eval_weights,
     output:
         cases=EVALUATED / paths.CASES,
@@ -23,7 +24,7 @@ rule evaluate:
         spec=lambda wildcards: resolve.spec_sha256(resolve.eval_spec(eval_run(wildcards))),
     shell:
         "python -m voxelbench evaluate {wildcards.dataset} --task {wildcards.task} --fold {wildcards.fold}"
-        " --protocol {wildcards.protocol}"
+        " --protocol {wildcards.protocol} --selection {wildcards.selection} --fraction {wildcards.fraction}"
         " --method {wildcards.method} --corpus {wildcards.corpus} --encoder {wildcards.encoder}"
         " --seed {wildcards.seed} --budget {wildcards.budget} 2> {log}"
 
@@ -35,4 +36,4 @@ use rule evaluate as probe with:
         spec=EVALUATED / paths.SPEC,
         run=EVALUATED / paths.RUN,
     wildcard_constraints:
-        protocol="token_probe",
+        protocol="token_probe|case_probe",

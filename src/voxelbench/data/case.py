@@ -29,6 +29,8 @@ class Case:
     attachments: Mapping[str, Path] = field(default_factory=dict)
     stored: tuple[int, ...] | None = None
     """Where each channel lies in the file; None where the case has all of them, in order."""
+    native: "Case | None" = None
+    """The same case on the scanner's own grid, where it is to be scored there."""
 
     def narrowed(self, channels: Sequence[str]) -> "Case":
         """Return the case with only these channels. Raises DataError for one that it does not have."""

@@ -1,5 +1,7 @@
 """Grids: `native`, or a spacing in mm. Volumes come out in RAS orientation, in physical units."""
 
+from collections.abc import Sequence
+
 import nibabel as nib
 import numpy as np
 from nibabel.processing import resample_from_to
@@ -41,3 +43,10 @@ def to_grid(volume: np.ndarray, affine: np.ndarray, grid: str | float, is_label:
     # The edge value, not zero, lies beyond the field of view: 0 HU is soft tissue.
     resampled = resample_from_to(image, target, order=0 if is_label else 1, mode="nearest")
     return np.ascontiguousarray(resampled.dataobj), np.asarray(target[1])
+
+
+def onto(volume: np.ndarray, affine: np.ndarray, shape: Sequence[int], target: np.ndarray) -> np.ndarray:
+    """Return (X, Y, Z) as seen by another grid of that shape and affine: linearly, its edge repeated beyond it."""
+    return np.asarray(
+        resample_from_to(nib.Nifti1Image(volume, affine), (shape, target), order=1, mode="nearest").dataobj
+    )

@@ -66,13 +66,14 @@ def _share(*words: str) -> float:
     return int(hashlib.sha256(":".join(words).encode()).hexdigest()[:8], 16) / 2**32
 
 
-def select(cases: Iterable[Case], card: DatasetCard, split: str, fold: int, part: Part) -> list[Case]:
-    """Return the cases of one part. Raises DataError if there is none, or if a patient is in two parts."""
+def select(cases: Iterable[Case], card: DatasetCard, split: str, fold: int, *wanted: Part) -> list[Case]:
+    """Return the cases of some parts. Raises DataError if there is none, or if a patient is in two parts."""
     listed = listed_parts(card.name)
     parts = {case.case_id: part_of(card, split, fold, case.case_id, case.patient_id, listed) for case in cases}
     _check_patients(cases, parts, card.name, split)
-    chosen = [case for case in cases if parts[case.case_id] == part]
+    chosen = [case for case in cases if parts[case.case_id] in wanted]
     if not chosen:
+        part = " or ".join(wanted)
         raise DataError(
             f"{card.name}: split {split}, fold {fold} has no {part} case among the {len(parts)} prepared ones."
         )
@@ -125,3 +126,7 @@ def deal_classes(card: DatasetCard, drawn: Iterable[tuple[str, str]], n_classes:
         classes.append(place if turn % 2 == 0 else n_classes - 1 - place)
         dealt[part] += 1
     return classes
+
+
+def label_fraction(cases, fraction):
+    return list(cases)

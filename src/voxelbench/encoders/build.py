@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from safetensors.torch import load_file
@@ -47,11 +47,15 @@ def build(preset: AnyPreset, in_channels: int, parts: Collection[str]) -> Backbo
     )
 
 
-def load_pretrained(backbone: Backbone, weights: Path | None) -> dict[str, str]:
+def load_pretrained(
+    backbone: Backbone, weights: Path | None, stem: Literal["random", "inflate"] = "random"
+) -> dict[str, str]:
     """Load published weights into the parts of `backbone`; every tensor of the file has to fit. None loads nothing.
 
-    Where the number of input channels differs, the stem (each layer that reads the input) keeps its random start.
-    Returns, for each part, "pretrained", "pretrained, random stem", or "random". Raises TrainingError otherwise, and
+    Where the number of input channels differs, the stem (each layer that reads the input) keeps its random start, or is
+    inflated: the sum of the published channels, divided by the number of new ones, so that equal channels give what
+    one gave. Returns, for each part, "pretrained", "pretrained, random stem", "pretrained, inflated stem" or
+    "random". Raises TrainingError otherwise, and
     where a file names an encoder that computes something else, such as another patch merging.
     """
     if weights is None:
@@ -62,7 +66,7 @@ def load_pretrained(backbone: Backbone, weights: Path | None) -> dict[str, str]:
         offered = {
             key.removeprefix(f"{name}."): tensor for key, tensor in published.items() if key.startswith(f"{name}.")
         }
-        origin[name] = _load_part(part, offered, f"{weights}: {name}") if offered else "random"
+        origin[name] = _load_part(part, offered, stem, f"{weights}: {name}") if offered else "random"
     left = sorted({key.split(".", 1)[0] for key in published} - set(PARTS))
     if left:
         raise TrainingError(
@@ -87,22 +91,30 @@ def _check_computation(preset: AnyPreset, weights: Path) -> None:
             )
 
 
-def _load_part(part: nn.Module, offered: dict[str, torch.Tensor], source: str) -> str:
+def _load_part(part: nn.Module, offered: dict[str, torch.Tensor], stem: str, source: str) -> str:
     own = part.state_dict()
     missing = sorted(own.keys() ^ offered.keys())
     if missing:
         raise TrainingError(
             f"{source}: {len(missing)} tensors do not match the encoder preset, the first is {missing[0]}."
         )
-    stem = {key for key in own if _is_stem(own[key], offered[key])}
-    misfits = sorted(key for key in own if own[key].shape != offered[key].shape and key not in stem)
+    stems = {key for key in own if _is_stem(own[key], offered[key])}
+    misfits = sorted(key for key in own if own[key].shape != offered[key].shape and key not in stems)
     if misfits:
         raise TrainingError(
             f"{source}.{misfits[0]} has shape {tuple(offered[misfits[0]].shape)}, "
             f"the preset builds {tuple(own[misfits[0]].shape)}; the run names another encoder."
         )
-    part.load_state_dict({key: own[key] if key in stem else offered[key] for key in own}, strict=True)
-    return "pretrained, random stem" if stem else "pretrained"
+    starts = {key: own[key] if stem == "random" else _inflated(offered[key], own[key].shape[1]) for key in stems}
+    part.load_state_dict({**offered, **starts}, strict=True)
+    if not stems:
+        return "pretrained"
+    return "pretrained, random stem" if stem == "random" else "pretrained, inflated stem"
+
+
+def _inflated(kernel: torch.Tensor, in_channels: int) -> torch.Tensor:
+    """Return a kernel (C, in_channels, ...) whose channels are the sum of the given ones over their new number."""
+    return kernel.sum(1, keepdim=True).expand(-1, in_channels, *kernel.shape[2:]) / in_channels
 
 
 def _is_stem(own: torch.Tensor, offered: torch.Tensor) -> bool:

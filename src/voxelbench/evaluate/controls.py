@@ -10,6 +10,9 @@ from voxelbench.data.case import Case
 SHUFFLED = "shuffled"
 """Variant of `scratch`: every training case learns the label of another one."""
 
+FROZEN = "frozen"
+"""Variant of `scratch`: the encoder stays as it was drawn; decoder and head learn."""
+
 
 def shuffle_targets(cases: Sequence[Case], rng: np.random.RandomState) -> list[Case]:
     """Return the cases, each with the label and class of another: what is left is what location and prior give."""

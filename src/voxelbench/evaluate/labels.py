@@ -1,6 +1,6 @@
 """Labels of a segmentation task: its classes, and their masks."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -21,3 +21,21 @@ def task_classes(dataset: DatasetCard, task: TaskCard) -> Classes:
 def class_masks(label: np.ndarray, classes: Classes) -> np.ndarray:
     """Return bool (classes, X, Y, Z) from a map of native label values (X, Y, Z)."""
     return np.stack([np.isin(label, values) for values in classes.values()])
+
+
+def answered_masks(probabilities: Iterable[np.ndarray], is_exclusive: bool) -> np.ndarray:
+    """Return bool (classes, X, Y, Z) from a probability map a channel, read one at a time.
+
+    Of exclusive classes, whose first channel is the background, the most probable one holds a voxel; of overlapping
+    ones each whose probability is above one half.
+    """
+    if not is_exclusive:
+        return np.stack([channel > 0.5 for channel in probabilities])
+    channels = iter(probabilities)
+    best = np.array(next(channels))
+    winner, n_classes = np.zeros(best.shape, np.uint8), 0
+    for n_classes, channel in enumerate(channels, start=1):
+        is_better = channel > best
+        winner[is_better] = n_classes
+        np.maximum(best, channel, out=best)
+    return np.stack([winner == number for number in range(1, n_classes + 1)])

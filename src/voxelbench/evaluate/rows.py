@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -11,6 +12,9 @@ from voxelbench.errors import DataError
 
 TOKEN_AUC = "token_auc"
 """The metric of a token probe."""
+
+Space = Literal["grid", "native", "tokens"]
+"""Where a score was taken: on the grid that the network reads, on the scanner's own, or on the encoder's."""
 
 COLUMNS = ("case_id", "patient_id", "class", "metric", "value", "n_voxels", "space")
 
@@ -25,13 +29,17 @@ class Row:
     metric: str
     value: float
     n_voxels: int
-    space: str
+    space: Space
+
+
+def to_frame(rows: Iterable[Row]) -> pd.DataFrame:
+    """Return rows as a table with the columns of `cases.csv`."""
+    return pd.DataFrame([astuple(row) for row in rows], columns=list(COLUMNS))
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
     """Write rows sorted, with six decimals, whole or not at all."""
-    table = pd.DataFrame([astuple(row) for row in rows], columns=list(COLUMNS))
-    table = table.sort_values(["case_id", "class", "metric"], kind="stable")
+    table = to_frame(rows).sort_values(["case_id", "class", "metric", "space"], kind="stable")
     write_text(path, table.to_csv(index=False, float_format="%.6f", lineterminator="\n"))
 
 

@@ -2,11 +2,16 @@
 
 from collections.abc import Callable
 
+from voxelbench.evaluate.case_probe import probe_cases
 from voxelbench.evaluate.finetune import finetune
-from voxelbench.evaluate.probe import probe
+from voxelbench.evaluate.token_probe import probe_tokens
 from voxelbench.runs import EvalRun, Protocol
 
-PROTOCOLS: dict[Protocol, Callable[[EvalRun], None]] = {"finetune": finetune, "token_probe": probe}
+PROTOCOLS: dict[Protocol, Callable[[EvalRun], None]] = {
+    "finetune": finetune,
+    "token_probe": probe_tokens,
+    "case_probe": probe_cases,
+}
 
 
 def evaluate(run: EvalRun) -> None:

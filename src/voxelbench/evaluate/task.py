@@ -9,15 +9,16 @@ from monai.inferers import sliding_window_inference
 from torch import nn
 
 from voxelbench.cards import DatasetCard, TaskCard
+from voxelbench.data.augment import flip, jitter, turn
 from voxelbench.data.case import Case
 from voxelbench.encoders.backbone import Backbone
 from voxelbench.evaluate.networks import DenseNetwork
-from voxelbench.evaluate.rows import Row
+from voxelbench.evaluate.rows import Row, Space
 from voxelbench.method import Batch, Losses, Progress, Views
 from voxelbench.recipes import DenseRecipe
 
-GRID = "grid"
-"""The space in which scores are taken: the prepared grid."""
+Prediction = dict[str, np.ndarray]
+"""A network's answers for one case, by name."""
 
 
 class Task(ABC):
@@ -48,6 +49,14 @@ class Task(ABC):
     def views(self, case: Case, rng: np.random.RandomState) -> Views:
         """Draw one training sample of a case."""
 
+    def augment(
+        self, image: np.ndarray, others: list[np.ndarray], rng: np.random.RandomState
+    ) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Flip and turn an image and what belongs to its voxels alike, as the recipe says; jitter its intensity."""
+        recipe = self.recipe
+        image, *others = turn(flip([image, *others], recipe.flip_probability, rng), recipe.turn_probability, rng)
+        return jitter(image, recipe.intensity_scale, recipe.intensity_shift, rng), others
+
     def draw(self, cases: tuple[Case, ...], rng: np.random.RandomState) -> Views:
         """Draw one training sample of a group of one case."""
         return self.views(cases[0], rng)
@@ -57,16 +66,20 @@ class Task(ABC):
         """Return the unweighted loss terms of a batch."""
 
     @abstractmethod
-    def predict(self, network: nn.Module, case: Case, device: torch.device) -> dict[str, np.ndarray]:
-        """Return the network's answers for a case, by name."""
+    def predict(self, network: nn.Module, case: Case, device: torch.device) -> Prediction:
+        """Return the network's answers for a case."""
 
     @abstractmethod
-    def score(self, prediction: dict[str, np.ndarray], case: Case) -> list[Row]:
+    def score(self, prediction: Prediction, case: Case) -> list[Row]:
         """Score one prediction."""
 
-    def row(self, case: Case, item: str, metric: str, value: float, n_voxels: int = 0) -> Row:
+    def validate(self, prediction: Prediction, case: Case) -> list[Row]:
+        """Return the rows that select weights: the headline metric, by default among all others."""
+        return self.score(prediction, case)
+
+    def row(self, case: Case, item: str, metric: str, value: float, n_voxels: int = 0, space: Space = "grid") -> Row:
         """Return one row about a case."""
-        return Row(case.case_id, case.patient_id, item, metric, value, n_voxels, GRID)
+        return Row(case.case_id, case.patient_id, item, metric, value, n_voxels, space)
 
 
 class TaskLearner(nn.Module):

@@ -5,10 +5,10 @@ import pandas as pd
 from voxelbench import paths
 from voxelbench.config import task_card
 from voxelbench.evaluate.rows import read_rows
+from voxelbench.evaluate.summary import HEADLINE, case_values, headline_space
 from voxelbench.recipes import recipe_name
 from voxelbench.report.scores import status
 from voxelbench.report.statistics import mean_interval, seed_interval
-from voxelbench.report.summary import HEADLINE, case_values
 from voxelbench.runs import EvalRun
 
 Cell = dict[str, float]
@@ -60,7 +60,8 @@ def _case_means(runs: list[EvalRun]) -> pd.DataFrame:
     for run in runs:
         kind = task_card(run.dataset, run.task).kind
         headline = HEADLINE[recipe_name(kind, run.protocol)]
-        values = case_values(kind, read_rows(run.folder() / paths.CASES)).dropna(subset=[headline])
+        rows = read_rows(run.folder() / paths.CASES)
+        values = case_values(kind, rows[rows["space"] == headline_space(rows)]).dropna(subset=[headline])
         values = values.assign(value=100 * values[headline], fold=run.fold, seed=run.pretrain.seed)
         tables.append(values.reset_index()[["fold", "seed", "case_id", "patient_id", "value"]])
     return pd.concat(tables)

@@ -8,11 +8,12 @@ import pandas as pd
 
 from voxelbench import paths, registry
 from voxelbench.atomic import write_text
+from voxelbench.cards import TaskKind
 from voxelbench.config import Member, read_config, table_budget, table_config, task_card
 from voxelbench.evaluate.rows import read_rows
+from voxelbench.evaluate.summary import case_values, run_metrics
 from voxelbench.expand import gate, table_runs
 from voxelbench.report.statistics import mean_interval
-from voxelbench.report.summary import case_values, run_metrics
 from voxelbench.resolve import eval_spec, spec_sha256
 from voxelbench.runs import NO_CORPUS, EvalRun
 
@@ -54,7 +55,8 @@ def write_scores(table: str, budget: str | None) -> None:
     rows = [row for _, run in table_runs(table, budget) for row in run_scores(run)]
     frame = pd.DataFrame(rows, columns=list(COLUMNS)).assign(track=table_config(table).track)
     frame = frame.sort_values(
-        ["dataset", "task", "method", "variant", "ablation", "encoder", "fold", "seed", "metric"], kind="stable"
+        ["dataset", "task", "method", "variant", "ablation", "encoder", "fold", "seed", "metric", "space"],
+        kind="stable",
     )
     write_text(paths.scores(budget, table), frame.to_csv(index=False, float_format="%.4f", lineterminator="\n"))
 
@@ -66,9 +68,15 @@ def run_scores(run: EvalRun) -> list[dict[str, object]]:
         return [{**identity, "status": state.name, "reason": state.reason}]
     kind = task_card(run.dataset, run.task).kind
     rows = read_rows(run.folder() / paths.CASES)
+    return [row for space, part in rows.groupby("space") for row in _space_scores(identity, kind, str(space), part)]
+
+
+def _space_scores(
+    identity: dict[str, object], kind: TaskKind, space: str, rows: pd.DataFrame
+) -> list[dict[str, object]]:
     cases = case_values(kind, rows)
-    known = {**identity, "status": "ok", "space": rows["space"].iloc[0]}
-    scored = []
+    known = {**identity, "status": "ok", "space": space}
+    scored: list[dict[str, object]] = []
     for metric in cases.columns.drop("patient_id"):
         present = cases[cases[metric].notna()]
         value, low, high = mean_interval(present[metric].to_numpy(), present["patient_id"].to_numpy())

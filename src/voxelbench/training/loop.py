@@ -33,6 +33,7 @@ from voxelbench.training.schedule import learning_rate, weight_decay
 logger = logging.getLogger(__name__)
 
 Log = list[dict[str, float]]
+AtStep = Callable[[int], dict[str, float] | None]
 Report = Callable[[int, int, float], None]
 """Called after each step with (steps done, total, loss)."""
 
@@ -47,7 +48,7 @@ def train(
     identity: str,
     checkpoint_path: Path,
     workers: int = 0,
-    at_step: Callable[[int], None] | None = None,
+    at_step: AtStep | None = None,
     report: Report | None = None,
 ) -> Log:
     """Train `learner` for `settings.steps` optimiser steps and return the log, one row a step.
@@ -56,7 +57,8 @@ def train(
         learner: called as `learner(batch, progress)`, returns unweighted terms; may have before_step and after_step.
         fabric: the device and the processes, from `launch`.
         identity: sha256 of the spec; a checkpoint of another identity is not resumed.
-        at_step: called with the number of finished steps, after each, in the first process.
+        at_step: called with the number of finished steps, after each, in the first process; what it returns goes into
+            the log's row.
 
     Raises:
         TrainingError: a term is not finite. The last checkpoint stays.
@@ -91,7 +93,7 @@ def train(
         if not fabric.is_global_zero:
             continue
         if at_step:
-            at_step(step + 1)
+            log[-1].update(at_step(step + 1) or {})
         if (step + 1) % settings.checkpoint_steps == 0 and step + 1 < settings.steps:
             checkpoint.save(checkpoint_path, identity, step + 1, learner, optimiser, log)
         if report:

@@ -1,19 +1,21 @@
 """Classification of whole volumes; the rows keep each class's probability, so that every metric can be derived."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
 from voxelbench.data.case import Case
-from voxelbench.data.flips import flip
 from voxelbench.data.loading import read_scaled
 from voxelbench.encoders.backbone import Backbone
 from voxelbench.evaluate.networks import PooledNetwork
 from voxelbench.evaluate.rows import Row
-from voxelbench.evaluate.task import Task
+from voxelbench.evaluate.task import Prediction, Task
 from voxelbench.method import Batch, Losses, Views
 from voxelbench.recipes import ClassificationRecipe
+from voxelbench.settings import IntensityRule
 
 
 class Classification(Task):
@@ -32,33 +34,40 @@ class Classification(Task):
         return PooledNetwork(backbone, self.out_channels)
 
     def views(self, case: Case, rng: np.random.RandomState) -> Views:
-        """Return the resized volume with flips and a jitter of contrast and brightness."""
-        (image,) = flip([self._resized(case)], self.recipe.flip_probability, rng)
-        contrast, brightness = rng.uniform(-1.0, 1.0, 2) * self.recipe.intensity_jitter
-        jittered = (image * (1.0 + contrast) + brightness).astype(np.float32)
-        return {"image": jittered, "target": np.array(case.target, np.int64)}
+        """Return the resized volume, augmented, and the number of its class."""
+        image, _ = self.augment(self._resized(case), [], rng)
+        return {"image": image, "target": np.array(case.target, np.int64)}
 
     def _resized(self, case: Case) -> np.ndarray:
-        volume = torch.from_numpy(read_scaled(case, self.task.inputs, self.recipe.intensity))
-        resized = functional.interpolate(volume[None], self.recipe.crop, mode="trilinear", align_corners=False)
-        return resized[0].numpy()
+        return read_resized(case, self.task.inputs, self.recipe.intensity, self.recipe.crop)
 
     def losses(self, network: nn.Module, batch: Batch) -> Losses:
         """Cross-entropy."""
         return {"ce": functional.cross_entropy(network(batch["image"]), batch["target"])}
 
-    def predict(self, network: nn.Module, case: Case, device: torch.device) -> dict[str, np.ndarray]:
+    def predict(self, network: nn.Module, case: Case, device: torch.device) -> Prediction:
         """Return the probability of each class."""
         with torch.inference_mode():
             output = network(torch.from_numpy(self._resized(case))[None].to(device))
         return {"probabilities": output.float().softmax(1)[0].cpu().numpy()}
 
-    def score(self, prediction: dict[str, np.ndarray], case: Case) -> list[Row]:
+    def score(self, prediction: Prediction, case: Case) -> list[Row]:
         """Return, for each class, its probability and whether it is the true one."""
-        rows = []
-        for index, (name, probability) in enumerate(
-            zip(self.dataset.classes, prediction["probabilities"], strict=True)
-        ):
-            rows.append(self.row(case, name, "probability", float(probability)))
-            rows.append(self.row(case, name, "is_true", float(index == case.target)))
-        return rows
+        return class_rows(case, self.dataset.classes, prediction["probabilities"])
+
+
+def class_rows(case: Case, classes: Sequence[str], probabilities: np.ndarray) -> list[Row]:
+    """Return two rows a class: its probability, and 1 if it is the true one, else 0."""
+    rows = []
+    for index, (name, probability) in enumerate(zip(classes, probabilities, strict=True)):
+        for metric, value in (("probability", probability), ("is_true", index == case.target)):
+            rows.append(Row(case.case_id, case.patient_id, name, metric, float(value), 0, "grid"))
+    return rows
+
+
+def read_resized(
+    case: Case, channels: Sequence[str], rules: Sequence[IntensityRule], size: Sequence[int]
+) -> np.ndarray:
+    """Return the whole case, float32 (C, *size), as network input: linearly, its proportions are not kept."""
+    volume = torch.from_numpy(read_scaled(case, channels, rules))
+    return functional.interpolate(volume[None], tuple(size), mode="trilinear", align_corners=False)[0].numpy()

@@ -7,13 +7,12 @@ from torch.nn import functional
 
 from voxelbench.data.case import Case
 from voxelbench.data.crops import random_start
-from voxelbench.data.flips import flip
 from voxelbench.data.loading import read_scaled, read_scaled_crop
 from voxelbench.encoders.backbone import Backbone
 from voxelbench.evaluate.metrics.image_quality import quality
 from voxelbench.evaluate.networks import DenseNetwork
 from voxelbench.evaluate.rows import Row
-from voxelbench.evaluate.task import Task, slide
+from voxelbench.evaluate.task import Prediction, Task, slide
 from voxelbench.method import Batch, Losses, Views
 from voxelbench.recipes import ReconstructionRecipe
 
@@ -47,14 +46,14 @@ class Reconstruction(Task):
         dose = self.task.inputs[rng.randint(len(self.task.inputs))]
         start = random_start(case.shape, self.recipe.crop, rng)
         pair = read_scaled_crop(case, (dose, self.target), self.recipe.intensity, start, self.recipe.crop)
-        image, target = flip([pair[:1], pair[1:]], self.recipe.flip_probability, rng)
+        image, (target,) = self.augment(pair[:1], [pair[1:]], rng)
         return {"image": image, "target": target}
 
     def losses(self, network: nn.Module, batch: Batch) -> Losses:
         """Mean squared error of input plus residual."""
         return {"mse": functional.mse_loss(batch["image"] + network(batch["image"]), batch["target"])}
 
-    def predict(self, network: nn.Module, case: Case, device: torch.device) -> dict[str, np.ndarray]:
+    def predict(self, network: nn.Module, case: Case, device: torch.device) -> Prediction:
         """Return the restored volume (X, Y, Z) of each dose, in window units."""
         inputs = read_scaled(case, self.task.inputs, self.recipe.intensity)
         return {
@@ -62,7 +61,7 @@ class Reconstruction(Task):
             for dose, volume in zip(self.task.inputs, inputs, strict=True)
         }
 
-    def score(self, prediction: dict[str, np.ndarray], case: Case) -> list[Row]:
+    def score(self, prediction: Prediction, case: Case) -> list[Row]:
         """Return image quality in the body for each dose, and that of the unrestored input (`*_identity`)."""
         (reference,) = case.read([self.target])
         body = reference > self.recipe.body_threshold

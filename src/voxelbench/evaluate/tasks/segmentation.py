@@ -1,24 +1,29 @@
-"""Segmentation: exclusive labels by softmax, or overlapping regions by sigmoid; scored by Dice.
+"""Segmentation: exclusive labels by softmax, or overlapping regions by sigmoid; scored by overlap and surface.
 
-The rule for empty masks, the same everywhere: a class that neither the reference nor the prediction has gives no
-value; a class that only the prediction has gives 0. A case's Dice is the mean over its classes with a value.
+Scores are taken on the grid that the network reads, where released code stops, and on the scanner's own, onto which the
+probabilities are resampled linearly. `evaluate.metrics.masks` has the rule for empty masks. A case's score is the mean
+over its classes with a value.
 """
+
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
 from monai.losses import DiceLoss
-from monai.metrics import compute_dice
+from scipy.special import expit, softmax
 from torch import Tensor, nn
 from torch.nn import functional
 
 from voxelbench.cards import DatasetCard, TaskCard
 from voxelbench.data.case import Case
 from voxelbench.data.crops import foreground_start, random_start, read_label_crop
-from voxelbench.data.flips import flip
+from voxelbench.data.grid import onto
 from voxelbench.data.loading import read_scaled, read_scaled_crop
-from voxelbench.evaluate.labels import class_masks, task_classes
-from voxelbench.evaluate.rows import Row
-from voxelbench.evaluate.task import Task, slide
+from voxelbench.evaluate.labels import answered_masks, class_masks, task_classes
+from voxelbench.evaluate.metrics.masks import mask_scores
+from voxelbench.evaluate.metrics.overlap import dice, false_negative_ml, false_positive_ml
+from voxelbench.evaluate.rows import Row, Space
+from voxelbench.evaluate.task import Prediction, Task, slide
 from voxelbench.method import Batch, Losses, Views
 from voxelbench.recipes import SegmentationRecipe
 
@@ -51,7 +56,7 @@ class Segmentation(Task):
             start = random_start(case.shape, size, rng)
         image = read_scaled_crop(case, self.task.inputs, self.recipe.intensity, start, size)
         masks = self.masks(read_label_crop(case, start, size))
-        image, masks = flip([image, masks], self.recipe.flip_probability, rng)
+        image, (masks,) = self.augment(image, [masks], rng)
         return {"image": image, "masks": masks}
 
     def _indices(self, label: np.ndarray | None) -> np.ndarray:
@@ -60,6 +65,39 @@ class Segmentation(Task):
         for number, values in enumerate(self.classes.values(), start=1):
             numbers[list(values)] = number
         return numbers[label]
+
+    def validate(self, prediction: Prediction, case: Case) -> list[Row]:
+        """Return the Dice of each class on the grid."""
+        answers = answered_masks(prediction["probabilities"], self.is_exclusive)
+        return [
+            self.row(case, name, "dice", dice(answer, truth), int(truth.sum()))
+            for name, answer, truth in self._pairs(answers, case)
+        ]
+
+    def score(self, prediction: Prediction, case: Case) -> list[Row]:
+        """Return Dice, distances of surfaces and, of lesions, the volumes invented and missed; on both grids."""
+        rows, native = self._scores(prediction["probabilities"], case, "grid"), case.native
+        if native is None:
+            return rows
+        seen = (onto(each, case.affine, native.shape, native.affine) for each in prediction["probabilities"])
+        return rows + self._scores(seen, native, "native")
+
+    def _scores(self, probabilities: Iterable[np.ndarray], case: Case, space: Space) -> list[Row]:
+        answers = answered_masks(probabilities, self.is_exclusive)
+        return [row for each in self._pairs(answers, case) for row in self._class_rows(*each, case, space)]
+
+    def _pairs(self, answers: np.ndarray, case: Case) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+        """Yield the name, the predicted and the true mask (X, Y, Z) of each class."""
+        yield from zip(self.classes, answers, self.masks(case.label()), strict=True)  # type: ignore[arg-type]
+
+    def _class_rows(self, name: str, answer: np.ndarray, truth: np.ndarray, case: Case, space: Space) -> list[Row]:
+        scores = mask_scores(answer, truth, case.spacing_mm, self.recipe.surface_tolerance_mm)
+        if self.recipe.lesion_volumes:
+            scores["false_positive_ml"] = false_positive_ml(answer, truth, case.spacing_mm)
+            scores["false_negative_ml"] = false_negative_ml(answer, truth, case.spacing_mm)
+            if truth.any():
+                scores["dice_with_lesion"] = scores["dice"]
+        return [self.row(case, name, metric, value, int(truth.sum()), space) for metric, value in scores.items()]
 
     def losses(self, network: nn.Module, batch: Batch) -> Losses:
         """Soft Dice and cross-entropy (binary cross-entropy for overlapping regions)."""
@@ -73,30 +111,13 @@ class Segmentation(Task):
         cross_entropy = functional.cross_entropy(output, onehot.argmax(1), weights)
         return {"dice": DiceLoss(softmax=True)(output, onehot), "ce": cross_entropy}
 
-    def predict(self, network: nn.Module, case: Case, device: torch.device) -> dict[str, np.ndarray]:
-        """Return the predicted masks, bool (classes, X, Y, Z)."""
+    def predict(self, network: nn.Module, case: Case, device: torch.device) -> Prediction:
+        """Return the probability of each output, float32 (C, X, Y, Z)."""
         output = slide(network, read_scaled(case, self.task.inputs, self.recipe.intensity), self.recipe, device)
-        if not self.is_exclusive:
-            return {"masks": output > 0}
-        winner = output.argmax(0)
-        return {"masks": np.stack([winner == index for index in range(1, self.out_channels)])}
-
-    def score(self, prediction: dict[str, np.ndarray], case: Case) -> list[Row]:
-        """Return Dice for each class that the reference or the prediction has."""
-        reference = self.masks(case.label())  # type: ignore[arg-type]
-        dice = compute_dice(_one_case(prediction["masks"]), _one_case(reference), ignore_empty=False)[0].tolist()
-        return [
-            self.row(case, name, "dice", value, int(truth.sum()))
-            for name, value, truth, answer in zip(self.classes, dice, reference, prediction["masks"], strict=True)
-            if truth.any() or answer.any()
-        ]
+        return {"probabilities": softmax(output, 0) if self.is_exclusive else expit(output)}
 
 
 def class_weights(onehot: Tensor, balance: float) -> Tensor:
     """Return (K,) weights, share ** -balance of each class of a batch (B, K, X, Y, Z); 0 for a class that is absent."""
     share = onehot.mean((0, 2, 3, 4))
     return torch.where(share > 0, share.clamp(min=1e-9) ** -balance, 0.0)
-
-
-def _one_case(masks: np.ndarray) -> Tensor:
-    return torch.from_numpy(masks)[None].float()

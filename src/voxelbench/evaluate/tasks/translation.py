@@ -6,14 +6,15 @@ from torch import nn
 
 from voxelbench.data.case import Case
 from voxelbench.data.crops import cut, random_start
-from voxelbench.data.flips import flip
 from voxelbench.data.intensity import scale
 from voxelbench.data.loading import read_scaled
 from voxelbench.evaluate.metrics.image_quality import quality
+from voxelbench.evaluate.metrics.upstream_translation import upstream_quality
 from voxelbench.evaluate.rows import Row
-from voxelbench.evaluate.task import Task, slide
+from voxelbench.evaluate.task import Prediction, Task, slide
 from voxelbench.method import Batch, Losses, Views
 from voxelbench.recipes import TranslationRecipe
+from voxelbench.settings import IntensityRule
 
 
 class Translation(Task):
@@ -42,7 +43,7 @@ class Translation(Task):
             volume != 0,
         )
         image, target, brain = (cut(each, start, self.recipe.crop) for each in whole)
-        image, target, mask = flip([image, target, brain], self.recipe.flip_probability, rng)
+        image, (target, mask) = self.augment(image, [target, brain], rng)
         return {"image": image, "target": target, "mask": mask}
 
     def losses(self, network: nn.Module, batch: Batch) -> Losses:
@@ -50,7 +51,7 @@ class Translation(Task):
         error = (network(batch["image"]) - batch["target"]).square() * batch["mask"]
         return {"mse": error.sum() / (batch["mask"].sum() * error.shape[1]).clamp(min=1)}
 
-    def predict(self, network: nn.Module, case: Case, device: torch.device) -> dict[str, np.ndarray]:
+    def predict(self, network: nn.Module, case: Case, device: torch.device) -> Prediction:
         """Return all contrasts (C, X, Y, Z) as predicted from each one."""
         inputs = read_scaled(case, self.task.inputs, self.recipe.intensity)
         return {
@@ -58,11 +59,11 @@ class Translation(Task):
             for name, volume in zip(self.task.inputs, inputs, strict=True)
         }
 
-    def score(self, prediction: dict[str, np.ndarray], case: Case) -> list[Row]:
+    def score(self, prediction: Prediction, case: Case) -> list[Row]:
         """Return image quality of each cross pair, and that of the input taken for the target (`*_identity`)."""
         images = read_scaled(case, self.task.inputs, self.recipe.intensity)
         targets = read_scaled(case, self.task.target, self.recipe.intensity)
-        rows = []
+        rows = self._upstream_rows(prediction, case)
         for source, image in zip(self.task.inputs, images, strict=True):
             brain = _brain(case, source)
             for name, target, predicted in zip(self.task.target, targets, prediction[source], strict=True):
@@ -75,6 +76,17 @@ class Translation(Task):
                     self.row(case, f"{source}>{name}", key, value, int(brain.sum())) for key, value in named.items()
                 ]
         return rows
+
+    def _upstream_rows(self, prediction: Prediction, case: Case) -> list[Row]:
+        """Return the scores of the same pairs as S2DC's released code takes them (`*_upstream`)."""
+        targets = read_scaled(case, self.task.target, [IntensityRule(kind="zscore")])
+        return [
+            self.row(case, f"{source}>{name}", f"{metric}_upstream", value, targets[0].size)
+            for source in self.task.inputs
+            for name, scores in zip(self.task.target, upstream_quality(prediction[source], targets), strict=True)
+            if name != source
+            for metric, value in scores.items()
+        ]
 
 
 def _brain(case: Case, contrast: str) -> np.ndarray:

@@ -16,9 +16,9 @@ from voxelbench.data.source import write_twin
 from voxelbench.encoders.backbone import PARTS, Encoder
 from voxelbench.encoders.build import build
 from voxelbench.errors import ConfigError, DataError
-from voxelbench.evaluate.probe import fit, frozen_trunk, score
 from voxelbench.evaluate.rows import read_rows
 from voxelbench.evaluate.run import evaluate
+from voxelbench.evaluate.token_probe import fit, frozen_trunk, score
 from voxelbench.evaluate.tokens import Tokens, encode, read_tokens, token_shares
 from voxelbench.expand import eval_manifest
 from voxelbench.method import BEFORE_TRAINING, seed_torch

@@ -1,38 +1,30 @@
 """The token probe: how well a linear classifier tells organs from the tokens of an encoder that is left as it is."""
 
-from pathlib import Path
-
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import Pipeline
 
 from voxelbench import paths, registry
 from voxelbench.data.case import Case
-from voxelbench.encoders.backbone import Encoder
-from voxelbench.encoders.build import build, load_pretrained
 from voxelbench.errors import DataError
 from voxelbench.evaluate.cases import task_cases
+from voxelbench.evaluate.diagnostics import spread
+from voxelbench.evaluate.frozen import frozen_trunk, linear_classifier
 from voxelbench.evaluate.labels import task_classes
 from voxelbench.evaluate.rows import TOKEN_AUC, Row, write_rows
 from voxelbench.evaluate.tokens import Tokens, join, read_tokens
 from voxelbench.expand import eval_manifest
-from voxelbench.method import BEFORE_TRAINING, seed_torch
 from voxelbench.provenance import RunRecord
 from voxelbench.recipes import TokenProbeRecipe
-from voxelbench.resolve import EvalSpec, eval_spec
+from voxelbench.resolve import eval_spec
 from voxelbench.runs import EvalRun
 from voxelbench.training.device import prepare_device
-
-SPACE = "tokens"
-"""The space in which a probe is scored: the encoder's grid."""
 
 Probe = dict[int, Pipeline]
 """A classifier for each class that was fitted, by the number of the class."""
 
 
-def probe(run: EvalRun) -> None:
+def probe_tokens(run: EvalRun) -> None:
     """Run one token probe and write its folder; `cases.csv` and `run.json` come last."""
     spec, folder = eval_spec(run), run.folder()
     record = RunRecord(folder, spec)
@@ -41,7 +33,7 @@ def probe(run: EvalRun) -> None:
     classes = task_classes(registry.dataset_card(run.dataset), spec.task)
     manifest, weights = eval_manifest(run), run.pretrain.weights()
     with record.phase("data"):
-        training, testing = task_cases(spec, manifest)
+        training, _, testing = task_cases(spec, manifest)
     with record.phase("build"):
         trunk, record.extra["parts"] = frozen_trunk(spec, weights)
         trunk.to(device)
@@ -65,21 +57,11 @@ def probe(run: EvalRun) -> None:
         "n_test": len(testing),
         "n_train_tokens": len(learnt.holds),
         "n_test_tokens": sum(len(each.holds) for each in tested),
+        "features": spread(learnt.features),
         "left_out": [name for number, name in enumerate(names) if number not in fitted],
     }
     record.write([manifest, *([weights] if weights else [])], str(device))
     write_rows(folder / paths.CASES, rows)
-
-
-def frozen_trunk(spec: EvalSpec, weights: Path | None) -> tuple[Encoder, dict[str, str]]:
-    """Return the encoder in evaluation mode, and where its weights are from.
-
-    Without weights it is what every method of that seed starts from: the trunk is drawn first, from the seed alone.
-    """
-    seed_torch(spec.seed, BEFORE_TRAINING)
-    backbone = build(spec.encoder, len(spec.task.inputs), ())
-    origin = load_pretrained(backbone, weights)
-    return backbone.trunk.eval().requires_grad_(False), origin
 
 
 def fit(tokens: Tokens, recipe: TokenProbeRecipe) -> Probe:
@@ -94,12 +76,7 @@ def fit(tokens: Tokens, recipe: TokenProbeRecipe) -> Probe:
             f"no class is in {recipe.min_tokens} of {len(tokens.holds)} training tokens and absent from as many; "
             "lower `min_tokens` of the token_probe recipe, or set a finer `grid` or `stride`."
         )
-    return {int(number): _classifier(recipe).fit(tokens.features, tokens.holds[:, number]) for number in numbers}
-
-
-def _classifier(recipe: TokenProbeRecipe) -> Pipeline:
-    regression = LogisticRegression(C=recipe.inverse_regularisation, max_iter=recipe.max_iterations)
-    return make_pipeline(StandardScaler(), regression)
+    return {int(number): linear_classifier(recipe).fit(tokens.features, tokens.holds[:, number]) for number in numbers}
 
 
 def score(fitted: Probe, tokens: Tokens, case: Case, names: list[str]) -> list[Row]:
@@ -109,5 +86,5 @@ def score(fitted: Probe, tokens: Tokens, case: Case, names: list[str]) -> list[R
         held = tokens.holds[:, number]
         if held.any() and not held.all():
             auc = float(roc_auc_score(held, classifier.decision_function(tokens.features)))
-            rows.append(Row(case.case_id, case.patient_id, names[number], TOKEN_AUC, auc, int(held.sum()), SPACE))
+            rows.append(Row(case.case_id, case.patient_id, names[number], TOKEN_AUC, auc, int(held.sum()), "tokens"))
     return rows

@@ -1,0 +1,26 @@
+"""What a network costs: its parameters, and the floating-point operations of one forward pass."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+
+def measure(network: nn.Module, in_channels: int, crop: Sequence[int]) -> dict[str, int]:
+    """Return the number of parameters, of those that train, and the operations for one crop (1, in_channels, *crop).
+
+    Operations are those of matrix products, attention and convolutions, as torch's counter has them: a multiplication
+    and an addition are two.
+    """
+    parameters = list(network.parameters())
+    was_training = network.training
+    counter = FlopCounterMode(display=False)
+    with torch.inference_mode(), counter:
+        network.eval()(torch.zeros(1, in_channels, *crop, device=parameters[0].device))
+    network.train(was_training)
+    return {
+        "n_parameters": sum(parameter.numel() for parameter in parameters),
+        "n_trained_parameters": sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
+        "flops_per_crop": counter.get_total_flops(),
+    }
