@@ -19,7 +19,7 @@ from voxelbench.runs import NO_CORPUS, EvalRun
 
 COLUMNS = (
     *("budget", "data", "corpus", "method", "variant", "ablation", "encoder", "track", "dataset", "task", "selection"),
-    *("protocol", "fraction", "split", "fold", "seed", "metric", "value", "low", "high", "n_cases", "space"),
+    *("protocol", "fraction", "stem", "split", "fold", "seed", "metric", "value", "low", "high", "n_cases", "space"),
     *("contamination", "status", "reason", "spec_sha256"),
 )
 
@@ -66,6 +66,7 @@ def run_scores(run: EvalRun) -> list[dict[str, object]]:
     identity, state = _identity(run), status(run)
     if state.name != "ok":
         return [{**identity, "status": state.name, "reason": state.reason}]
+    identity["stem"] = _stem(run)
     kind = task_card(run.dataset, run.task).kind
     rows = read_rows(run.folder() / paths.CASES)
     return [row for space, part in rows.groupby("space") for row in _space_scores(identity, kind, str(space), part)]
@@ -109,6 +110,13 @@ def _identity(run: EvalRun) -> dict[str, object]:
         "contamination": _contamination(run.dataset, spec.task.split, members),
         "spec_sha256": spec_sha256(spec),
     }
+
+
+def _stem(run: EvalRun) -> str:
+    """Return what became of a pretrained stem that met another number of channels, from the run's own record."""
+    record = json.loads((run.folder() / paths.RUN).read_text(encoding="utf-8"))
+    origin = str(record.get("parts", {}).get("trunk", ""))
+    return origin.partition(", ")[2].removesuffix(" stem")
 
 
 def _contamination(dataset: str, split: str, members: tuple[Member, ...]) -> str:
