@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from voxelbench import paths, registry
-from voxelbench.config import Column, corpus_config, native_encoder, read_budget, read_config, table_config, task_card
+from voxelbench.config import (
+    Column,
+    corpus_config,
+    modality_corpus,
+    native_encoder,
+    read_budget,
+    read_config,
+    table_config,
+    task_card,
+)
 from voxelbench.data.grid import grid_name
 from voxelbench.errors import ConfigError
 from voxelbench.resolve import data_kind, method_settings, recipe
@@ -52,14 +61,14 @@ def _is_pretext(method: MethodId) -> bool:
 
 
 def _eval_run(protocol: Protocol, column: Column, row: RowId, seed: int, fold: int, budget: str) -> EvalRun:
-    corpus = _corpus(column) if _is_pretext(row.method) else NO_CORPUS
+    corpus = _corpus(column, budget) if _is_pretext(row.method) else NO_CORPUS
     pretrain = PretrainRun(budget, corpus, row.method, row.encoder, seed)
     return EvalRun(column.dataset, column.task, fold, pretrain, protocol=protocol)
 
 
-def _corpus(column: Column) -> str:
+def _corpus(column: Column, budget: str) -> str:
     modality = registry.dataset_card(column.dataset).modality
-    corpus = column.corpus or read_config().corpus_for.get(modality)
+    corpus = column.corpus or modality_corpus(modality, budget)
     if corpus is None:
         raise ConfigError(
             f"{paths.config_file()}: `corpus_for` names no corpus for {modality}; {column.dataset} needs one."
@@ -69,11 +78,12 @@ def _corpus(column: Column) -> str:
 
 def gate(run: EvalRun) -> str | None:
     """Return why a run cannot be started on this machine, or None: its data, or its corpus, are gated and absent."""
-    needed = {run.dataset}
-    if run.pretrain.corpus != NO_CORPUS:
-        needed |= {member.dataset for member in corpus_config(run.pretrain.corpus).members}
-    reasons = [reason for dataset in sorted(needed) if (reason := gate_dataset(dataset, run.pretrain.budget))]
-    return reasons[0] if reasons else None
+    budget, corpus = run.pretrain.budget, run.pretrain.corpus
+    if reason := gate_dataset(run.dataset, budget):
+        return reason
+    members = corpus_config(corpus).members if corpus != NO_CORPUS else ()
+    reasons = [reason for member in members if (reason := gate_dataset(member.dataset, budget))]
+    return f"{reasons[0]} (corpus {corpus})" if reasons else None
 
 
 def gate_dataset(dataset: str, budget: str) -> str | None:
