@@ -1,16 +1,19 @@
 """The table of patients that turns Bq/mL into SUV."""
 
-import csv
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from voxelbench.data.table import read_table
 from voxelbench.errors import DataError
 
 METADATA = "udpet_metadata.csv"
 COLUMNS = ("patient_id", "weight_kg", "injected_activity_bq", "delay_s", "half_life_s")
 TIMES = ("injection_time", "start_time")
 """What may stand in place of `delay_s`: two times in ISO 8601."""
+
+_MAX_HALF_LIVES = 20
+"""By then a millionth of the activity is left, and nothing to see."""
 
 
 @dataclass(frozen=True)
@@ -32,20 +35,27 @@ class Injection:
 def read_metadata(path: Path) -> dict[str, Injection]:
     """Read the injections by patient. Raises DataError if the file is missing or a value cannot be."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
+        rows = read_table(path, ("patient_id",))
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; SUV needs it, with columns {', '.join(COLUMNS)}.") from None
-    return {row["patient_id"]: _injection(row, path) for row in rows if "patient_id" in row}
+    injections: dict[str, Injection] = {}
+    for line, row in rows:
+        if row["patient_id"] in injections or not row["patient_id"]:
+            raise DataError(f"{path}: line {line} has patient '{row['patient_id']}', expected a new one; correct it.")
+        injections[row["patient_id"]] = _injection(row, path)
+    return injections
 
 
 def _injection(row: dict[str, str], path: Path) -> Injection:
     where = f"{path}: patient {row['patient_id']}"
+    delay_s, half_life_s = _delay(row, where), _positive(row, "half_life_s", where)
+    if delay_s > _MAX_HALF_LIVES * half_life_s:
+        raise DataError(
+            f"{where} was scanned {delay_s:g} s after the injection, expected at most {_MAX_HALF_LIVES} half-lives of "
+            f"{half_life_s:g} s; correct the row."
+        )
     return Injection(
-        weight_kg=_positive(row, "weight_kg", where),
-        activity_bq=_positive(row, "injected_activity_bq", where),
-        delay_s=_delay(row, where),
-        half_life_s=_positive(row, "half_life_s", where),
+        _positive(row, "weight_kg", where), _positive(row, "injected_activity_bq", where), delay_s, half_life_s
     )
 
 

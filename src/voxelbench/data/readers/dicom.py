@@ -60,7 +60,7 @@ def read(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     ordered = [list(headers)[index] for index in order]
     first = headers[ordered[0]]
     shape = checked_shape(folder, (first.Columns, first.Rows, len(ordered)))
-    volume = np.empty(shape, _dtype(headers.values()), order="F")
+    volume = np.empty(shape, _dtype(headers), order="F")
     for z, file in enumerate(ordered):
         volume[..., z] = _read_slice(file, shape)
     return volume, affine
@@ -71,7 +71,8 @@ def read_headers(folder: Path) -> dict[Path, FileDataset]:
     headers = {file: read_header(file) for file in files(folder)}
     if not headers:
         raise DataError(f"{folder}: holds no DICOM file; fetch the series again.")
-    _check_one_series(folder, list(headers.values()))
+    with complete(folder, "DICOM"):
+        _check_one_series(folder, list(headers.values()))
     for file, header in headers.items():
         with complete(file, "DICOM"):
             _check_slice(file, header)
@@ -167,7 +168,8 @@ def _plane(file: Path, header: FileDataset) -> np.ndarray:
         raise DataError(
             f"{file}: has directions {directions}, expected two unit vectors at right angles; copy it again."
         )
-    size = [float(header.Rows), float(header.Columns)]
+    with complete(file, "DICOM"):
+        size = [float(header.Rows), float(header.Columns)]
     return np.concatenate([directions, _numbers(file, header, "PixelSpacing", 2), size])
 
 
@@ -184,13 +186,17 @@ def rescale(header: FileDataset) -> tuple[float, float]:
     return float(header.get("RescaleSlope", 1)), float(header.get("RescaleIntercept", 0))
 
 
-def _dtype(headers: Iterable[FileDataset]) -> np.dtype:
+def _dtype(headers: dict[Path, FileDataset]) -> np.dtype:
     """Return a type for all slices: whole where slope and intercept are, so that HU stay whole numbers."""
-    is_whole = all(
-        header.BitsAllocated <= 16 and slope == 1 and intercept.is_integer() and abs(intercept) < 2**30
-        for header, (slope, intercept) in ((header, rescale(header)) for header in headers)
-    )
-    return np.dtype(np.int32 if is_whole else np.float32)
+    return np.dtype(np.int32 if all(_is_whole(file, header) for file, header in headers.items()) else np.float32)
+
+
+def _is_whole(file: Path, header: FileDataset) -> bool:
+    with complete(file, "DICOM"):
+        slope, intercept = rescale(header)
+        if not np.isfinite([slope, intercept]).all():
+            raise DataError(f"{file}: is rescaled by {slope:g} and {intercept:g}, expected numbers; copy it again.")
+        return bool(header.BitsAllocated <= 16 and slope == 1 and intercept.is_integer() and abs(intercept) < 2**30)
 
 
 def _read_slice(file: Path, shape: tuple[int, int, int]) -> np.ndarray:
