@@ -13,6 +13,7 @@ from voxelbench.data.phantom import MARK, ORIENTATIONS, blur, case_rng, save_nif
 from voxelbench.data.phantom_brain import draw_head, draw_tissue, glucose_uptake
 from voxelbench.data.prepare import prepare_cases
 from voxelbench.data.splits import deal_classes, draw_ids
+from voxelbench.data.table import columns, read_table
 from voxelbench.errors import DataError
 
 ROOT = "ADNI"
@@ -62,12 +63,10 @@ def _read_search(raw: Path) -> dict[str, Scan]:
     """Return the rows of every csv of a search under `raw`, by image id."""
     scans = {}
     for path in sorted(raw.rglob("[!.]*.csv")):
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            if _NEEDED.issubset(reader.fieldnames or ()):
-                for row in reader:
-                    scan = Scan(row["Image Data ID"], row["Subject"], row["Group"], row.get("Modality") or "PET", path)
-                    scans[scan.image_id] = scan
+        if _NEEDED.issubset(columns(path)):
+            for _, row in read_table(path, _NEEDED):
+                scan = Scan(row["Image Data ID"], row["Subject"], row["Group"], row.get("Modality") or "PET", path)
+                scans[scan.image_id] = scan
     if not scans:
         raise DataError(
             f"{raw}: no csv with columns {', '.join(sorted(_NEEDED))} and a row; "

@@ -1,4 +1,4 @@
-"""AutoPET in its native NIfTI layout: reading it, and writing a synthetic twin of it."""
+"""AutoPET as NIfTI or DICOM: reading it, and writing a synthetic twin of the NIfTI release."""
 
 import csv
 import re
@@ -14,6 +14,7 @@ from voxelbench.data.phantom import MARK, ORIENTATIONS, blur, case_rng, save_nif
 from voxelbench.data.phantom_body_pet import ct_image, draw_body, draw_lesions, seen_by_scanner
 from voxelbench.data.prepare import prepare_cases
 from voxelbench.data.splits import deal_classes, draw_ids
+from voxelbench.datasets.autopet import tcia
 from voxelbench.errors import DataError
 
 ROOT = "FDG-PET-CT-Lesions"
@@ -23,20 +24,32 @@ METADATA = "fdg_metadata.csv"
 
 
 def prepare(raw: Path, out: Path, card: DatasetCard, grid: str | float) -> None:
-    """Prepare every study. Raises DataError if one has no label or lies outside of a patient's folder."""
+    """Prepare every study, NIfTI or DICOM. Raises DataError if one has no label or lies in no patient's folder."""
     studies = sorted({file.parent for name in (SUV, CT, SEG) for file in raw.rglob(name)})
-    prepare_cases([_case(study) for study in studies], raw, out, card, grid)
+    cases = [_nifti_case(study) for study in studies]
+    cases += [_dicom_case(study, series) for study, series in tcia.find_studies(raw).items()]
+    prepare_cases(cases, raw, out, card, grid)
 
 
-def _case(study: Path) -> NativeCase:
-    patient_id = study.parent.name
-    if not patient_id.startswith(PATIENT):
-        raise DataError(
-            f"{study}: lies in '{patient_id}', expected {PATIENT}<hash>/<study>/{SUV}; restore the archive's folders."
-        )
+def _nifti_case(study: Path) -> NativeCase:
+    patient_id = _patient(study)
     if not (study / SEG).is_file():
         raise DataError(f"{study / SUV}: its label {SEG} is missing; restore it from the archive or remove the study.")
     return NativeCase(_case_id(patient_id, study.name), patient_id, (study / SUV, study / CT), study / SEG)
+
+
+def _dicom_case(study: Path, series: tcia.Study) -> NativeCase:
+    patient_id = _patient(study)
+    suv, ct, lesions = tcia.readers(series)
+    return NativeCase(_case_id(patient_id, study.name), patient_id, (suv, ct), lesions, sources=tuple(series.values()))
+
+
+def _patient(study: Path) -> str:
+    if not study.parent.name.startswith(PATIENT):
+        raise DataError(
+            f"{study}: lies in '{study.parent.name}', expected {PATIENT}<hash>/<study>; restore the archive's folders."
+        )
+    return study.parent.name
 
 
 def _case_id(patient_id: str, study: str) -> str:

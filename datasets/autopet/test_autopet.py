@@ -74,5 +74,5 @@ def test_study_outside_of_a_patient(write_twin, prepare):
     raw, card = write_twin("autopet")
     study = studies(raw)[0]
     shutil.move(study, raw / "loose")
-    with pytest.raises(DataError, match=r"expected PETCT_<hash>/<study>/SUV.nii.gz"):
+    with pytest.raises(DataError, match=r"lies in 'autopet', expected PETCT_<hash>/<study>;"):
         prepare(raw, card)

@@ -34,13 +34,23 @@ def prepare(raw: Path, out: Path, card: DatasetCard, grid: str | float) -> None:
 
 
 def _check_listed(folds: Path, found: set[str]) -> None:
-    for entry in json.loads(folds.read_text(encoding="utf-8"))["training"]:
-        label = Path(entry["label"])
+    for image, label in _read_folds(folds):
         if label.parent.name not in found:
             raise DataError(
-                f"{folds}: lists {entry['image'][0]} with label {label}, but no folder {label.parent.name} is there; "
+                f"{folds}: lists {image} with label {label}, but no folder {label.parent.name} is there; "
                 "restore it from the archive or take it off the list."
             )
+
+
+def _read_folds(folds: Path) -> list[tuple[str, Path]]:
+    """Return the first volume and the label of every listed case."""
+    try:
+        entries = json.loads(folds.read_text(encoding="utf-8"))["training"]
+        return [(str(entry["image"][0]), Path(entry["label"])) for entry in entries]
+    except (ValueError, KeyError, IndexError, TypeError, RecursionError):
+        raise DataError(
+            f'{folds}: expected JSON with "training": [{{"image": [...], "label": ...}}]; fetch it again or remove it.'
+        ) from None
 
 
 def phantom(raw: Path, card: DatasetCard) -> None:

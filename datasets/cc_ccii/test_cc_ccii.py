@@ -96,7 +96,7 @@ def test_empty_scan(write_twin, prepare):
 def test_unreadable_slice(write_twin, prepare, content):
     raw, card = write_twin("cc_ccii")
     (scans(raw)[0] / "3.png").write_bytes(content)
-    with pytest.raises(DataError, match=r"3.png: not a readable image"):
+    with pytest.raises(DataError, match=r"3.png: not a complete image file"):
         prepare(raw, card)
 
 
@@ -104,7 +104,7 @@ def test_truncated_slice(write_twin, prepare):
     raw, card = write_twin("cc_ccii")
     file = scans(raw)[0] / "3.png"
     file.write_bytes(file.read_bytes()[:400])
-    with pytest.raises(DataError, match=r"3.png: not a readable image"):
+    with pytest.raises(DataError, match=r"3.png: not a complete image file"):
         prepare(raw, card)
 
 

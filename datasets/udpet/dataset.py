@@ -1,80 +1,44 @@
-"""UDPET as NIfTI in Bq/mL: reading it in SUV, and writing a synthetic twin of it."""
+"""UDPET, NIfTI in Bq/mL or DICOM: reading it in SUV, and writing a synthetic twin of it."""
 
 import csv
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from voxelbench.cards import DatasetCard
-from voxelbench.data.native import NativeCase, read_native
+from voxelbench.data.native import NativeCase
 from voxelbench.data.phantom import MARK, ORIENTATIONS, blur, case_rng, save_nifti
 from voxelbench.data.phantom_body_pet import Body, draw_body, draw_lesions, seen_by_scanner
 from voxelbench.data.prepare import prepare_cases
 from voxelbench.data.splits import draw_ids
-from voxelbench.datasets.udpet.metadata import COLUMNS, METADATA, Injection, read_metadata
+from voxelbench.data.suv import Injection
+from voxelbench.data.suv_readers import SuvSeries, SuvVolume
+from voxelbench.datasets.udpet.layout import FULL, dose_volume, find_patients
+from voxelbench.datasets.udpet.metadata import COLUMNS, METADATA, read_injections
 from voxelbench.errors import DataError
 
-FULL = "full"
-
-_OLDER_NAMES = {FULL: "Full_dose"}
 _F18_HALF_LIFE_S = 6586.2
 _COUNTS_PER_SUV = 25.0
 """Expected counts of a voxel of SUV 1 at full dose."""
 
 
 def prepare(raw: Path, out: Path, card: DatasetCard, grid: str | float) -> None:
-    """Prepare every patient in SUV. Raises DataError for one without a dose, or without a row in the metadata."""
-    patients = sorted({_patient_folder(file) for file in raw.rglob("*.nii.gz") if _dose(file, card)})
-    tables = sorted(raw.rglob(METADATA)) or [raw / METADATA]
-    injections = {patient: injection for table in tables for patient, injection in read_metadata(table).items()}
-    cases = []
-    for folder in patients:
-        if folder.name not in injections:
-            raise DataError(f"{folder}: patient {folder.name} has no row in {tables[0]}, which SUV needs; add the row.")
-        cases.append(_case(folder, injections[folder.name], card))
-    prepare_cases(cases, raw, out, card, grid)
+    """Prepare every patient in SUV. Raises DataError for one without a dose, or whose SUV nothing tells."""
+    volumes = {folder: [dose_volume(folder, dose) for dose in card.channels] for folder in find_patients(raw, card)}
+    needs_table = any(volume.is_file() for doses in volumes.values() for volume in doses)
+    injections = read_injections(raw) if needs_table else {}
+    prepare_cases([_case(folder, doses, injections) for folder, doses in volumes.items()], raw, out, card, grid)
 
 
-def _dose(file: Path, card: DatasetCard) -> str | None:
-    """Return the channel that a file holds, by its name or, in the older layout, its folder's; None if none."""
-    if file.name.startswith("."):
-        return None
-    names = (file.name.removesuffix(".nii.gz"), file.parent.name)
-    return next((dose for dose in card.channels if dose == names[0] or _older_name(dose) == names[1]), None)
+def _case(folder: Path, doses: list[Path], injections: dict[str, Injection]) -> NativeCase:
+    readers = tuple(SuvSeries(dose) if dose.is_dir() else _from_table(dose, folder, injections) for dose in doses)
+    return NativeCase(folder.name, folder.name, readers, sources=tuple(doses))
 
 
-def _older_name(dose: str) -> str:
-    """Return the folder of a dose in the older release: "1-4 dose" for drf4."""
-    return _OLDER_NAMES.get(dose, f"1-{dose.removeprefix('drf')} dose")
-
-
-def _patient_folder(file: Path) -> Path:
-    is_newer = file.parent.name != "Full_dose" and not file.parent.name.endswith(" dose")
-    return file.parent if is_newer else file.parents[1]
-
-
-def _case(folder: Path, injection: Injection, card: DatasetCard) -> NativeCase:
-    files = tuple(_dose_file(folder, dose) for dose in card.channels)
-    readers = tuple(partial(_read_suv, file, injection) for file in files)
-    return NativeCase(folder.name, folder.name, readers, sources=files)
-
-
-def _dose_file(folder: Path, dose: str) -> Path:
-    """Return the file of a dose in either layout. Raises DataError if it is missing or there are several."""
-    newer = folder / f"{dose}.nii.gz"
-    older = sorted((folder / _older_name(dose)).glob("[!.]*.nii.gz"))
-    found = [*([newer] if newer.is_file() else []), *older]
-    if len(found) != 1:
-        raise DataError(
-            f"{newer}: patient {folder.name} has {len(found)} volumes of dose {dose}, expected one; restore or remove."
-        )
-    return found[0]
-
-
-def _read_suv(file: Path, injection: Injection) -> tuple[np.ndarray, np.ndarray | None]:
-    volume, affine = read_native(file)
-    return (volume * injection.suv_per_bq_ml).astype(np.float32), affine
+def _from_table(file: Path, folder: Path, injections: dict[str, Injection]) -> SuvVolume:
+    if folder.name not in injections:
+        raise DataError(f"{folder}: patient {folder.name} has no row in {METADATA}, which SUV needs; add the row.")
+    return SuvVolume(file, injections[folder.name])
 
 
 def phantom(raw: Path, card: DatasetCard) -> None:

@@ -1,10 +1,10 @@
 """The table of patients that turns Bq/mL into SUV."""
 
-import csv
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from voxelbench.data.suv import Injection
+from voxelbench.data.table import read_table
 from voxelbench.errors import DataError
 
 METADATA = "udpet_metadata.csv"
@@ -13,40 +13,32 @@ TIMES = ("injection_time", "start_time")
 """What may stand in place of `delay_s`: two times in ISO 8601."""
 
 
-@dataclass(frozen=True)
-class Injection:
-    """What was injected, in whom, and how long before the scan."""
-
-    weight_kg: float
-    activity_bq: float
-    delay_s: float
-    half_life_s: float
-
-    @property
-    def suv_per_bq_ml(self) -> float:
-        """SUV = Bq/mL * weight in g / activity left at the start of the scan."""
-        left_bq = self.activity_bq * 2.0 ** (-self.delay_s / self.half_life_s)
-        return self.weight_kg * 1000.0 / left_bq
+def read_injections(raw: Path) -> dict[str, Injection]:
+    """Read the injections by patient, from every table under `raw`. Raises DataError if there is none."""
+    tables = sorted(raw.rglob(METADATA))
+    if not tables:
+        raise DataError(f"{raw / METADATA}: no such file; SUV needs it, with columns {', '.join(COLUMNS)}.")
+    return {patient: injection for table in tables for patient, injection in read_metadata(table).items()}
 
 
 def read_metadata(path: Path) -> dict[str, Injection]:
-    """Read the injections by patient. Raises DataError if the file is missing or a value cannot be."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file; SUV needs it, with columns {', '.join(COLUMNS)}.") from None
-    return {row["patient_id"]: _injection(row, path) for row in rows if "patient_id" in row}
+    """Read one table. Raises DataError if it names a patient twice, or if a value cannot be."""
+    injections: dict[str, Injection] = {}
+    for line, row in read_table(path, ("patient_id",)):
+        if row["patient_id"] in injections or not row["patient_id"]:
+            raise DataError(f"{path}: line {line} has patient '{row['patient_id']}', expected a new one; correct it.")
+        injections[row["patient_id"]] = _injection(row, path)
+    return injections
 
 
 def _injection(row: dict[str, str], path: Path) -> Injection:
     where = f"{path}: patient {row['patient_id']}"
     return Injection(
-        weight_kg=_positive(row, "weight_kg", where),
-        activity_bq=_positive(row, "injected_activity_bq", where),
-        delay_s=_delay(row, where),
-        half_life_s=_positive(row, "half_life_s", where),
-    )
+        weight_kg=_number(row, "weight_kg", where),
+        activity_bq=_number(row, "injected_activity_bq", where),
+        delay_s=_number(row, "delay_s", where) if row.get("delay_s") else _delay_from_times(row, where),
+        half_life_s=_number(row, "half_life_s", where),
+    ).checked(where)
 
 
 def _number(row: dict[str, str], column: str, where: str) -> float:
@@ -54,20 +46,6 @@ def _number(row: dict[str, str], column: str, where: str) -> float:
         return float(row[column])
     except (KeyError, TypeError, ValueError):
         raise DataError(f"{where} has {column} '{row.get(column)}', expected a number; complete the row.") from None
-
-
-def _positive(row: dict[str, str], column: str, where: str) -> float:
-    value = _number(row, column, where)
-    if not 0 < value < float("inf"):
-        raise DataError(f"{where} has {column} {value:g}, expected more than 0; correct the row.")
-    return value
-
-
-def _delay(row: dict[str, str], where: str) -> float:
-    delay = _number(row, "delay_s", where) if row.get("delay_s") else _delay_from_times(row, where)
-    if not delay >= 0:
-        raise DataError(f"{where} was scanned {delay:g} s after the injection, expected 0 or more; correct the row.")
-    return delay
 
 
 def _delay_from_times(row: dict[str, str], where: str) -> float:

@@ -5,7 +5,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from voxelbench.datasets.udpet.metadata import Injection
+from voxelbench import registry
+from voxelbench.data.suv import Injection
 from voxelbench.errors import DataError
 
 
@@ -76,7 +77,8 @@ def test_weight_that_cannot_be(write_twin, prepare, weight):
     rows = metadata(raw)
     rewrite(raw, [{**rows[0], "weight_kg": weight}, *rows[1:]])
     with pytest.raises(
-        DataError, match=rf"udpet_metadata\.csv: patient {rows[0]['patient_id']} has weight_kg {weight}, expected more"
+        DataError,
+        match=rf"udpet_metadata\.csv: patient {rows[0]['patient_id']} has weight_kg {weight}, expected 0.1 to 700",
     ):
         prepare(raw, card)
 
@@ -101,3 +103,22 @@ def test_missing_dose(write_twin, prepare):
     next(raw.rglob("drf20.nii.gz")).unlink()
     with pytest.raises(DataError, match="has 0 volumes of dose drf20, expected one"):
         prepare(raw, card)
+
+
+def test_the_older_release_is_dicom_and_says_its_own_dose(tmp_path, prepare, dicom_series, dicom_pet_tags):
+    card, rng = registry.dataset_card("udpet"), np.random.RandomState(0)
+    raw = tmp_path / "raw" / "Bern-2022" / "PHANTOM_1"
+    volumes = {}
+    for folder in ("Full_dose", "1-2 dose", *(f"1-{n} dose" for n in (4, 10, 20, 50, 100))):
+        volumes[folder] = rng.randint(0, 9999, (6, 5, 4)).astype(np.int16)
+        dicom_series(raw / folder, "PT", suffix=".IMA").write(
+            volumes[folder], **dicom_pet_tags(weight_kg=50, delay_s=0)
+        )
+    (case,) = prepare(tmp_path / "raw", card)
+    assert case.case_id == "PHANTOM_1" and case.shape == (6, 5, 4)
+    for channel, folder in (("full", "Full_dose"), ("drf4", "1-4 dose"), ("drf100", "1-100 dose")):
+        np.testing.assert_allclose(case.read([channel])[0], volumes[folder][::-1, ::-1] * (50_000 / 3.5e8), rtol=1e-5)
+    for file in (raw / "1-20 dose").iterdir():
+        file.unlink()
+    with pytest.raises(DataError, match="has 0 volumes of dose drf20, expected one"):
+        prepare(tmp_path / "raw", card)

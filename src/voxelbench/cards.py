@@ -70,9 +70,13 @@ class MethodCard(Strict):
 
 
 class Access(Strict):
-    """How a user comes to the data: the steps to take, and the tree that `data/raw/<name>` then holds."""
+    """How a user comes to the data: the steps to take, and the tree that `data/raw/<name>` then holds.
 
-    kind: Literal["open", "registration", "agreement"]
+    All that is not `open` is taken by hand: after registration, after signing an agreement, without either (`manual
+    download`), or by its owners alone (`private access`).
+    """
+
+    kind: Literal["open", "registration", "agreement", "manual download", "private access"]
     home: str
     steps: tuple[str, ...]
     tree: str
@@ -90,8 +94,9 @@ class Expected(Strict):
     also: tuple[str, ...] = ()
 
     def found(self, raw: Path) -> list[Path]:
-        """Return what is there, sorted; nothing if `raw` does not exist."""
-        return sorted({path for pattern in (self.pattern, *self.also) for path in raw.glob(pattern)})
+        """Return what is there, sorted, without hidden files (macOS puts `._*` beside each)."""
+        found = {path for pattern in (self.pattern, *self.also) for path in raw.glob(pattern)}
+        return sorted(path for path in found if not path.name.startswith("."))
 
 
 class RemoteFile(Strict):
@@ -201,8 +206,8 @@ class DatasetCard(Strict):
 
     @property
     def default_split(self) -> str:
-        """The split of the benchmark's task, which comes first."""
-        return self.tasks[0].split
+        """The split of the benchmark's task, which comes first; of a collection without tasks, its first split."""
+        return self.tasks[0].split if self.tasks else next(iter(self.splits))
 
     def task(self, name: str) -> TaskCard:
         """Return the task called `name`. Raises KeyError if the card has none."""

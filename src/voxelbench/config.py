@@ -40,18 +40,23 @@ def merge(base: Settings, *overrides: Settings | None) -> Settings:
 
 
 class Member(Strict):
-    """Cases of one dataset in a corpus: one part of one split, one channel."""
+    """Cases of one dataset in a corpus: one part of one split, one channel.
+
+    `n` is how many a publication counts there. It decides nothing, so it stays out of specs.
+    """
 
     dataset: str
     channel: str
     part: Literal["train"] = "train"
     split: str | None = None
+    n: int | None = Field(None, exclude=True)
 
 
 class Corpus(Strict):
-    """What an encoder is pretrained on."""
+    """What an encoder is pretrained on, and `source`, where its list of members comes from."""
 
     title: str
+    source: str
     members: tuple[Member, ...]
 
 
@@ -123,7 +128,7 @@ class Budget(Strict):
     """`config/budgets/<name>.yaml`: overrides for methods and recipes, and what they run on.
 
     What a budget does not say is as in the one that it `extends`. A pretraining run is shared out among `processes`,
-    each with its own `threads`, `workers` and GPU.
+    each with its own `threads`, `workers` and GPU. `corpus_for` is laid over the config's.
     """
 
     name: str
@@ -135,6 +140,7 @@ class Budget(Strict):
     threads: int
     workers: int
     processes: int = Field(1, gt=0)
+    corpus_for: dict[str, str] = Field(default_factory=dict)
     pretrain: Settings
     recipes: dict[RecipeName, RecipeFile]
 
@@ -279,6 +285,14 @@ def table_config(name: str) -> Table:
     if name not in tables:
         raise ConfigError(f"{paths.config_file()} declares no table '{name}'.{nearest(name, tables)}")
     return tables[name]
+
+
+def modality_corpus(modality: str, budget: str) -> str | None:
+    """Return the corpus that pretrains for datasets of a modality in a budget, or None if there is none."""
+    config = read_config()
+    name = {**config.corpus_for, **read_budget(budget).corpus_for}.get(modality)
+    _known("corpus", name, config.corpora, paths.budgets() / f"{budget}.yaml")
+    return name
 
 
 def table_budget(table: str, asked: str | None) -> str:

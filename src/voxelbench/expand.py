@@ -12,6 +12,7 @@ from voxelbench.config import (
     Column,
     Table,
     corpus_config,
+    modality_corpus,
     native_encoder,
     read_budget,
     read_config,
@@ -62,16 +63,16 @@ def _is_pretext(method: MethodId) -> bool:
 
 
 def _eval_run(table: Table, column: Column, row: RowId, seed: int, fold: int, budget: str) -> EvalRun:
-    corpus = _corpus(column) if _is_pretext(row.method) else NO_CORPUS
+    corpus = _corpus(column, budget) if _is_pretext(row.method) else NO_CORPUS
     pretrain = PretrainRun(budget, corpus, row.method, row.encoder, seed)
     # A probe trains no weights, so there are none to choose from.
     selection = table.selection if table.protocol == "finetune" else "last"
     return EvalRun(column.dataset, column.task, fold, pretrain, table.protocol, selection, column.fraction)
 
 
-def _corpus(column: Column) -> str:
+def _corpus(column: Column, budget: str) -> str:
     modality = registry.dataset_card(column.dataset).modality
-    corpus = column.corpus or read_config().corpus_for.get(modality)
+    corpus = column.corpus or modality_corpus(modality, budget)
     if corpus is None:
         raise ConfigError(
             f"{paths.config_file()}: `corpus_for` names no corpus for {modality}; {column.dataset} needs one."
@@ -81,11 +82,12 @@ def _corpus(column: Column) -> str:
 
 def gate(run: EvalRun) -> str | None:
     """Return why a run cannot be started on this machine, or None: its data, or its corpus, are gated and absent."""
-    needed = {run.dataset}
-    if run.pretrain.corpus != NO_CORPUS:
-        needed |= {member.dataset for member in corpus_config(run.pretrain.corpus).members}
-    reasons = [reason for dataset in sorted(needed) if (reason := gate_dataset(dataset, run.pretrain.budget))]
-    return reasons[0] if reasons else None
+    budget, corpus = run.pretrain.budget, run.pretrain.corpus
+    if reason := gate_dataset(run.dataset, budget):
+        return reason
+    members = corpus_config(corpus).members if corpus != NO_CORPUS else ()
+    reasons = [reason for member in members if (reason := gate_dataset(member.dataset, budget))]
+    return f"{reasons[0]} (corpus {corpus})" if reasons else None
 
 
 def gate_dataset(dataset: str, budget: str) -> str | None:

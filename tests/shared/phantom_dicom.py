@@ -1,15 +1,17 @@
 """Synthetic DICOM series, marked PHANTOM, for the tests of readers and datasets."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import (
     CTImageStorage,
     ExplicitVRLittleEndian,
     MRImageStorage,
     PositronEmissionTomographyImageStorage,
+    SegmentationStorage,
     generate_uid,
 )
 
@@ -74,3 +76,64 @@ class SeriesWriter:
 def dicom_series() -> type[SeriesWriter]:
     """Return the writer of synthetic DICOM series."""
     return SeriesWriter
+
+
+def write_segmentation(path: Path, mask: np.ndarray, image: SeriesWriter) -> Path:
+    """Write a mask (X, Y, Z) as a binary SEG on the grid of a series: one frame for every slice that is not empty."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    slices = [z for z in range(mask.shape[2]) if mask[..., z].any()] or [0]
+    dataset = image._dataset(path, 0)
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = SegmentationStorage
+    dataset.SeriesInstanceUID = generate_uid(entropy_srcs=[str(path)])
+    dataset.Modality, dataset.SegmentationType = "SEG", "BINARY"
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 1, 1, 0, 0
+    dataset.Rows, dataset.Columns, dataset.NumberOfFrames = mask.shape[1], mask.shape[0], len(slices)
+    shared = _item(
+        PlaneOrientationSequence=_item(ImageOrientationPatient=dataset.ImageOrientationPatient),
+        PixelMeasuresSequence=_item(PixelSpacing=dataset.PixelSpacing, SliceThickness=image.spacing_mm[2]),
+    )
+    dataset.SharedFunctionalGroupsSequence = [shared]
+    dataset.PerFrameFunctionalGroupsSequence = [
+        _item(
+            PlanePositionSequence=_item(ImagePositionPatient=image._dataset(path, z).ImagePositionPatient),
+            SegmentIdentificationSequence=_item(ReferencedSegmentNumber=1),
+        )
+        for z in slices
+    ]
+    bits = np.packbits(mask[..., slices].transpose(2, 1, 0).ravel() > 0, bitorder="little").tobytes()
+    dataset.PixelData = bits + b"\0" * (len(bits) % 2)
+    dataset.save_as(path, enforce_file_format=True)
+    return path
+
+
+def _item(**values: object) -> Dataset:
+    item = Dataset()
+    for keyword, value in values.items():
+        setattr(item, keyword, [value] if isinstance(value, Dataset) else value)
+    return item
+
+
+def pet_tags(dose_bq: float = 3.5e8, weight_kg: float = 70.0, delay_s: int = 3600) -> dict[str, object]:
+    """Return the tags that make a series one in Bq/mL, scanned `delay_s` after ten o'clock."""
+    hours, seconds = divmod(delay_s, 3600)
+    injection = Dataset()
+    injection.RadionuclideTotalDose, injection.RadionuclideHalfLife = dose_bq, 6586.2
+    injection.RadiopharmaceuticalStartTime = "100000"
+    time = f"{10 + hours:02d}{seconds // 60:02d}{seconds % 60:02d}"
+    return {
+        **{"Units": "BQML", "CorrectedImage": ["DECY", "ATTN"], "DecayCorrection": "START", "PatientWeight": weight_kg},
+        **{"SeriesDate": "20200601", "SeriesTime": time, "AcquisitionDate": "20200601", "AcquisitionTime": time},
+        "RadiopharmaceuticalInformationSequence": [injection],
+    }
+
+
+@pytest.fixture
+def dicom_segmentation() -> Callable[..., Path]:
+    """Return the writer of synthetic DICOM segmentations."""
+    return write_segmentation
+
+
+@pytest.fixture
+def dicom_pet_tags() -> Callable[..., dict[str, object]]:
+    """Return the maker of the tags that SUV needs."""
+    return pet_tags

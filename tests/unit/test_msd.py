@@ -1,4 +1,5 @@
 import hashlib
+import json
 import tarfile
 
 import nibabel as nib
@@ -68,7 +69,20 @@ def test_damaged_manifest(raw, text):
 
 def test_listed_volume_that_is_not_there(raw):
     (raw / "dataset.json").write_text('{"training": [{"image": "imagesTr/z.nii.gz", "label": "labelsTr/z.nii.gz"}]}')
-    with pytest.raises(DataError, match=r"imagesTr/z.nii.gz: no such volume, .* label .*labelsTr/z.nii.gz"):
+    with pytest.raises(DataError, match=r"imagesTr/z.nii.gz: no such NIfTI volume, .* label .*labelsTr/z.nii.gz"):
+        msd.find_cases(raw)
+
+
+@pytest.mark.parametrize("name", ["dataset.json", "a" * 5000 + ".nii.gz"])
+def test_listed_file_that_is_no_volume(raw, name):
+    (raw / "dataset.json").write_text(json.dumps({"training": [{"image": name, "label": "labelsTr/z.nii.gz"}]}))
+    with pytest.raises(DataError, match="no such NIfTI volume"):
+        msd.find_cases(raw)
+
+
+def test_a_list_nested_too_deeply(raw):
+    (raw / "dataset.json").write_text("[" * 100_000)
+    with pytest.raises(DataError, match=r"dataset.json: expected JSON"):
         msd.find_cases(raw)
 
 

@@ -27,7 +27,7 @@ def checkout(tmp_path):
     file = tmp_path / "config" / "config.yaml"
     content = yaml.safe_load(file.read_text())
     content["methods"] = ["scratch", "s2dc", "other"]
-    content["corpora"] = {"ct": {"title": "CT", "members": [{"dataset": "msd_spleen", "channel": "ct"}]}}
+    content["corpora"] = {"ct": {"title": "CT", "source": "", "members": [{"dataset": "msd_spleen", "channel": "ct"}]}}
     content["corpus_for"] = {"CT": "ct"}
     column = {"name": "msd_spleen", "dataset": "msd_spleen", "task": "segmentation"}
     content["tables"] = {"table1": {"title": "One dataset", "columns": [column]}}

@@ -75,22 +75,29 @@ def _listed(manifest: Path) -> dict[Path, Path]:
         entries = [*content.get("training", []), *content.get("validation", [])]
         labelled = [entry for entry in entries if isinstance(entry, dict) and "label" in entry]
         return {manifest.parent / entry["image"]: manifest.parent / entry["label"] for entry in labelled}
-    except (ValueError, AttributeError, KeyError, TypeError):
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
         raise DataError(
             f'{manifest}: expected JSON with "training": [{{"image": ..., "label": ...}}]; restore or remove it.'
         ) from None
 
 
 def _case(image: Path, label: Path) -> NativeCase:
-    if not image.is_file():
+    suffix = next((suffix for suffix in _SUFFIXES if image.name.endswith(suffix)), None)
+    if suffix is None or not _is_there(image):
         raise DataError(
-            f"{image}: no such volume, though it is listed with the label {label}; restore it from the archive."
+            f"{image}: no such NIfTI volume, though it is listed with the label {label}; restore it from the archive."
         )
-    if not label.is_file():
+    if not _is_there(label):
         raise DataError(f"{image}: its label {label} is missing; restore it from the archive, or remove the volume.")
-    suffix = next(suffix for suffix in _SUFFIXES if image.name.endswith(suffix))
     case_id = image.name.removesuffix(suffix)
     return NativeCase(case_id=case_id, patient_id=case_id, channels=(image,), label=label)
+
+
+def _is_there(file: Path) -> bool:
+    try:
+        return file.is_file()
+    except OSError:  # a name that no file can have, such as one of 5,000 letters
+        return False
 
 
 @dataclass(frozen=True)

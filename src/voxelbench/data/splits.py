@@ -1,6 +1,5 @@
 """Splits: which part of a dataset a case belongs to. The unit of splitting is the patient."""
 
-import csv
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
@@ -10,6 +9,7 @@ from typing import Literal
 from voxelbench import registry
 from voxelbench.cards import DatasetCard
 from voxelbench.data.case import Case
+from voxelbench.data.table import read_table
 from voxelbench.errors import ConfigError, DataError
 
 Part = Literal["train", "val", "test"]
@@ -23,14 +23,17 @@ _FILE = "splits.csv"
 def read_splits(path: Path) -> Listed:
     """Read `splits.csv` (split, fold, part, case_id). Raises ConfigError for an unknown part or a case listed twice."""
     listed: Listed = {}
-    with path.open(newline="", encoding="utf-8") as file:
-        for line, row in enumerate(csv.DictReader(file), start=2):
-            parts = listed.setdefault((row["split"], int(row["fold"])), {})
-            if row["part"] not in _PARTS:
-                raise ConfigError(f"{path}: line {line} has part '{row['part']}', expected train, val or test.")
-            if row["case_id"] in parts:
-                raise ConfigError(f"{path}: line {line} lists case {row['case_id']} twice in split {row['split']}.")
-            parts[row["case_id"]] = row["part"]
+    for line, row in read_table(path, ("split", "fold", "part", "case_id"), ConfigError):
+        if not row["fold"].isdecimal():
+            raise ConfigError(f"{path}: line {line} has fold '{row['fold']}', expected a whole number.")
+        if not (row["split"] and row["case_id"]):
+            raise ConfigError(f"{path}: line {line} names no split or no case; complete or remove it.")
+        parts = listed.setdefault((row["split"], int(row["fold"])), {})
+        if row["part"] not in _PARTS:
+            raise ConfigError(f"{path}: line {line} has part '{row['part']}', expected train, val or test.")
+        if row["case_id"] in parts:
+            raise ConfigError(f"{path}: line {line} lists case {row['case_id']} twice in split {row['split']}.")
+        parts[row["case_id"]] = row["part"]
     return listed
 
 

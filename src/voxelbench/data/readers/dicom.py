@@ -15,7 +15,7 @@ from pydicom.dataset import FileDataset
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from voxelbench.data.readers.bounds import checked_affine, checked_shape, complete
+from voxelbench.data.readers.bounds import Shape, checked_affine, checked_shape, complete
 from voxelbench.data.readers.geometry import LPS_TO_RAS, sorted_along_normal, stacked_affine
 from voxelbench.errors import DataError
 
@@ -56,14 +56,17 @@ def read(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     missing or repeated slices, uneven distances, a tilted gantry, and pixels that cannot be decoded here.
     """
     headers = read_headers(folder)
-    order, affine = _geometry(folder, headers)
-    ordered = [list(headers)[index] for index in order]
-    first = headers[ordered[0]]
-    shape = checked_shape(folder, (first.Columns, first.Rows, len(ordered)))
-    volume = np.empty(shape, _dtype(headers.values()), order="F")
+    ordered, shape, affine = _geometry(folder, headers)
+    volume = np.empty(shape, _dtype(headers), order="F")
     for z, file in enumerate(ordered):
         volume[..., z] = _read_slice(file, shape)
     return volume, affine
+
+
+def read_grid(folder: Path) -> tuple[Shape, np.ndarray]:
+    """Return shape and affine of the series that `read` reads, from its headers alone."""
+    _, shape, affine = _geometry(folder, read_headers(folder))
+    return shape, affine
 
 
 def read_headers(folder: Path) -> dict[Path, FileDataset]:
@@ -71,7 +74,8 @@ def read_headers(folder: Path) -> dict[Path, FileDataset]:
     headers = {file: read_header(file) for file in files(folder)}
     if not headers:
         raise DataError(f"{folder}: holds no DICOM file; fetch the series again.")
-    _check_one_series(folder, list(headers.values()))
+    with complete(folder, "DICOM"):
+        _check_one_series(folder, list(headers.values()))
     for file, header in headers.items():
         with complete(file, "DICOM"):
             _check_slice(file, header)
@@ -80,10 +84,11 @@ def read_headers(folder: Path) -> dict[Path, FileDataset]:
 
 def read_header(file: Path) -> FileDataset:
     """Read all of a DICOM file but its pixels."""
-    return _parse(file, without_pixels=True)
+    return parse(file, without_pixels=True)
 
 
-def _parse(file: Path, without_pixels: bool) -> FileDataset:
+def parse(file: Path, without_pixels: bool = False) -> FileDataset:
+    """Read a DICOM file. Raises DataError if it is damaged or has no transfer syntax."""
     with complete(file, "DICOM"):
         if file.stat().st_size > _MAX_FILE:
             raise DataError(f"{file}: has {file.stat().st_size} bytes, expected at most {_MAX_FILE} in a DICOM file.")
@@ -140,8 +145,8 @@ def _check_slice(file: Path, header: FileDataset) -> None:
     check_decodable(file, header)
 
 
-def _geometry(folder: Path, headers: dict[Path, FileDataset]) -> tuple[list[int], np.ndarray]:
-    """Return the order of the slices and the affine to RAS."""
+def _geometry(folder: Path, headers: dict[Path, FileDataset]) -> tuple[list[Path], Shape, np.ndarray]:
+    """Return the files in the order of their slices, the shape, and the affine to RAS."""
     first = next(iter(headers))
     reference = _plane(first, headers[first])
     positions = []
@@ -156,7 +161,8 @@ def _geometry(folder: Path, headers: dict[Path, FileDataset]) -> tuple[list[int]
     origin = positions[order[0]]
     # PixelSpacing gives the distance of rows first, then that of columns.
     affine = stacked_affine(across * spacing[1], down * spacing[0], step, origin)
-    return order, checked_affine(folder, LPS_TO_RAS @ affine)
+    shape = checked_shape(folder, (headers[first].Columns, headers[first].Rows, len(order)))
+    return [list(headers)[index] for index in order], shape, checked_affine(folder, LPS_TO_RAS @ affine)
 
 
 def _plane(file: Path, header: FileDataset) -> np.ndarray:
@@ -167,7 +173,8 @@ def _plane(file: Path, header: FileDataset) -> np.ndarray:
         raise DataError(
             f"{file}: has directions {directions}, expected two unit vectors at right angles; copy it again."
         )
-    size = [float(header.Rows), float(header.Columns)]
+    with complete(file, "DICOM"):
+        size = [float(header.Rows), float(header.Columns)]
     return np.concatenate([directions, _numbers(file, header, "PixelSpacing", 2), size])
 
 
@@ -184,17 +191,21 @@ def rescale(header: FileDataset) -> tuple[float, float]:
     return float(header.get("RescaleSlope", 1)), float(header.get("RescaleIntercept", 0))
 
 
-def _dtype(headers: Iterable[FileDataset]) -> np.dtype:
+def _dtype(headers: dict[Path, FileDataset]) -> np.dtype:
     """Return a type for all slices: whole where slope and intercept are, so that HU stay whole numbers."""
-    is_whole = all(
-        header.BitsAllocated <= 16 and slope == 1 and intercept.is_integer() and abs(intercept) < 2**30
-        for header, (slope, intercept) in ((header, rescale(header)) for header in headers)
-    )
-    return np.dtype(np.int32 if is_whole else np.float32)
+    return np.dtype(np.int32 if all(_is_whole(file, header) for file, header in headers.items()) else np.float32)
+
+
+def _is_whole(file: Path, header: FileDataset) -> bool:
+    with complete(file, "DICOM"):
+        slope, intercept = rescale(header)
+        if not np.isfinite([slope, intercept]).all():
+            raise DataError(f"{file}: is rescaled by {slope:g} and {intercept:g}, expected numbers; copy it again.")
+        return bool(header.BitsAllocated <= 16 and slope == 1 and intercept.is_integer() and abs(intercept) < 2**30)
 
 
 def _read_slice(file: Path, shape: tuple[int, int, int]) -> np.ndarray:
-    dataset = _parse(file, without_pixels=False)
+    dataset = parse(file)
     with complete(file, "DICOM"):
         pixels = dataset.pixel_array
         if pixels.shape != (shape[1], shape[0]):

@@ -62,6 +62,8 @@ def read(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _check_kind(path: Path, header: dict[str, Any]) -> None:
+    if header["dimension"] != len(header["sizes"]):
+        raise DataError(f"{path}: has {header['dimension']} axes and {len(header['sizes'])} sizes; copy it again.")
     if any(key.replace(" ", "") == "datafile" for key in header):
         raise DataError(f"{path}: keeps its voxels in another file; convert it to one file.")
     if header.get("encoding") not in _RATIO:

@@ -1,0 +1,5 @@
+"""AbdomenCT-1K: one NIfTI file a case, at any depth."""
+
+from voxelbench.data.collections import Collection
+
+prepare = Collection().prepare

@@ -1,0 +1,1 @@
+"""GVSL's coronary CT angiographies."""

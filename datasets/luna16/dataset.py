@@ -1,0 +1,5 @@
+"""LUNA16 as MetaImage, or converted to NIfTI: one file a series, named by its uid."""
+
+from voxelbench.data.collections import Collection
+
+prepare = Collection(r"(?P<case>[^/]+)\.(mhd|nii\.gz)").prepare

@@ -1,0 +1,5 @@
+"""CT Colonography converted to NIfTI: one file a series."""
+
+from voxelbench.data.collections import Collection
+
+prepare = Collection().prepare

@@ -1,0 +1,1 @@
+"""CT Images in COVID-19."""

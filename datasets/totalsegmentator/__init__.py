@@ -1,0 +1,1 @@
+"""TotalSegmentator dataset, version 1."""

@@ -1,0 +1,5 @@
+"""TotalSegmentator's dataset: one folder a subject, with ct.nii.gz beside the label maps that are not read."""
+
+from voxelbench.data.collections import Collection
+
+prepare = Collection(r"(?P<case>s\d+)/ct\.nii\.gz").prepare

@@ -1,0 +1,76 @@
+"""Damaged files end in one sentence, or in what the file says: within bounds of time and memory, never in a crash."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import replace
+
+import fuzzed
+import pytest
+
+from voxelbench.errors import DataError
+
+N_CASES = 160
+GROUPS = {
+    "plain": ("nifti", "gzip", "npy", "stack"),
+    "nrrd": ("nrrd", "nrrd_gzip", "nrrd_bzip2"),
+    "itk and dicom": ("metaimage", "metaimage_zlib", "dicom"),
+    "tables and lists": ("list", "manifest", "splits", "metadata"),
+}
+"""Kinds that share a process: to start one takes longer than to read 160 files."""
+HANG_S = 200
+
+
+def read_damaged(kinds, n_cases, folder):
+    """Return how each of the damaged files ended. A crash or a hang fails here, with the file that it was."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, fuzzed.__file__, str(folder), str(n_cases), *kinds]
+    process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=HANG_S, check=False)
+    lines = [json.loads(line) for line in process.stdout.splitlines()]
+    assert process.returncode == 0, f"{lines[-1:]} ended with {process.returncode}: {process.stderr[-2000:]}"
+    return [(line["kind"], line["ended"]) for line in lines if "ended" in line]
+
+
+@pytest.mark.parametrize("kinds", GROUPS.values(), ids=GROUPS)
+def test_damaged_files(kinds, tmp_path):
+    ended = read_damaged(kinds, N_CASES, tmp_path)
+    assert [(kind, how) for kind, how in ended if how.startswith("!")] == []
+    assert Counter(kind for kind, _ in ended) == dict.fromkeys(kinds, N_CASES)
+    n_refused = Counter(kind for kind, how in ended if how != "read")
+    assert min(n_refused[kind] for kind in kinds) > N_CASES / 4
+
+
+def test_every_kind_is_damaged_and_all_are_two_thousand():
+    assert sorted(kind for kinds in GROUPS.values() for kind in kinds) == sorted(fuzzed.KINDS)
+    assert N_CASES * len(fuzzed.KINDS) >= 2000
+
+
+def raising(error):
+    def read(path):
+        raise error
+
+    return read
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        raising(ValueError("unforeseen")),
+        raising(MemoryError()),
+        raising(DataError("which file?")),
+        lambda path: (fuzzed.VOLUME[::-1], fuzzed.AFFINE),
+        lambda path: (fuzzed.VOLUME, fuzzed.AFFINE + 0.01),
+    ],
+)
+def test_what_goes_wrong_is_noticed(read, tmp_path):
+    kind = fuzzed.KINDS["gzip"]
+    kind.write(tmp_path / kind.name)
+    assert fuzzed.outcome(kind, tmp_path / kind.name, is_cut=False) == "read"
+    assert fuzzed.outcome(replace(kind, read=read), tmp_path / kind.name, is_cut=False).startswith("!")
+
+
+def test_a_crash_is_noticed(tmp_path):
+    with pytest.raises(AssertionError, match="KeyError"):
+        read_damaged(("no such kind",), 1, tmp_path)
