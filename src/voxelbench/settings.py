@@ -56,12 +56,31 @@ class Schedule(Strict):
     """Linear warm-up from 0 over `warmup_steps`, then half a cosine to `min_lr` at the last step, or constant.
 
     An `open` warm-up reaches the peak with the step after it, a `closed` one with its own last step.
+
+    The other keys say how released code departs from that; no recipe of ours uses them:
+
+    - `every_steps`: the rate moves once in so many steps, as S2DC's on BTCV does once an epoch.
+    - `extra_every_steps`: one step more is counted after each so many, as S2DC's and VoCo's on CC-CCII does an epoch.
+    - `trough_step`: the cosine is over at this step, and from there the rate climbs back to its peak and falls again,
+      over and over. VoCo's on BTCV does so, for it counts steps where epochs were meant.
     """
 
     shape: Literal["cosine", "constant"] = "cosine"
     warmup_steps: int = Field(0, ge=0)
     warmup: Literal["open", "closed"] = "open"
     min_lr: float = Field(0.0, ge=0)
+    every_steps: int = Field(1, gt=0)
+    extra_every_steps: int | None = Field(None, gt=0)
+    trough_step: int | None = None
+
+    @model_validator(mode="after")
+    def _falls_after_the_warm_up(self) -> "Schedule":
+        if self.trough_step is not None and (self.shape == "constant" or self.trough_step <= self.warmup_steps):
+            raise ValueError(
+                f"trough_step {self.trough_step} takes a cosine after warmup_steps {self.warmup_steps}; this one is "
+                f"{self.shape}"
+            )
+        return self
 
 
 class Clip(Strict):

@@ -330,6 +330,27 @@ def test_a_closed_warm_up_of_one_step_starts_from_0():
     assert learning_rate(0, 9, 0.1, Schedule(warmup_steps=1, warmup="closed")) == 0
 
 
+@given(every=st.integers(1, 7), epochs=st.integers(3, 20))
+def test_a_rate_by_epoch_is_that_of_as_many_steps_each_of_them_held(every, epochs):
+    by_epoch = Schedule(warmup_steps=2 * every, every_steps=every)
+    rates = [learning_rate(step, epochs * every, 1.0, by_epoch) for step in range(epochs * every)]
+    expected = [learning_rate(epoch, epochs, 1.0, Schedule(warmup_steps=2)) for epoch in range(epochs)]
+    assert rates == np.repeat(expected, every).tolist()
+
+
+def test_beyond_its_trough_a_rate_climbs_back_and_falls_again():
+    schedule = Schedule(warmup_steps=2, trough_step=6, min_lr=0.5)
+    rates = [learning_rate(step, 15, 1.0, schedule) for step in range(2, 15)]
+    assert rates[4] == 0.5 and rates[8] == 1 and rates[12] == pytest.approx(0.5)
+    assert rates[:5] == pytest.approx(rates[8:3:-1])
+
+
+@pytest.mark.parametrize("changes", [{"trough_step": 2}, {"trough_step": 9, "shape": "constant"}])
+def test_a_trough_takes_a_cosine_after_the_warm_up(changes):
+    with pytest.raises(ValueError, match=r"trough_step \d takes a cosine after warmup_steps 2"):
+        Schedule(warmup_steps=2, **changes)
+
+
 @given(total=st.integers(1, 500), end=st.floats(0, 2))
 def test_weight_decay_is_constant_or_half_a_cosine(total, end):
     optimiser = Optimiser(lr=1.0, weight_decay=0.04, weight_decay_end=end)

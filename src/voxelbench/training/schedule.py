@@ -6,13 +6,19 @@ from voxelbench.settings import Optimiser, Schedule
 
 
 def learning_rate(step: int, total: int, peak: float, schedule: Schedule) -> float:
-    """Return the rate of a step: linear from 0 (at step 0), then half a cosine that reaches `min_lr` at `total`."""
-    if step < schedule.warmup_steps:
-        return peak * step / max(schedule.warmup_steps - (schedule.warmup == "closed"), 1)
+    """Return the rate of a step: linear from 0 (at step 0), then half a cosine that reaches `min_lr` at `total`.
+
+    Or at `schedule.trough_step`: the cosine goes on beyond, and with it the rate.
+    """
+    every = schedule.every_steps
+    count, warmup, end = step // every, schedule.warmup_steps // every, (schedule.trough_step or total) // every
+    if schedule.extra_every_steps:
+        count += step // schedule.extra_every_steps
+    if count < warmup:
+        return peak * count / max(warmup - (schedule.warmup == "closed"), 1)
     if schedule.shape == "constant":
         return peak
-    done = (step - schedule.warmup_steps) / max(total - schedule.warmup_steps, 1)
-    return half_cosine(peak, schedule.min_lr, done)
+    return half_cosine(peak, schedule.min_lr, (count - warmup) / max(end - warmup, 1))
 
 
 def weight_decay(step: int, total: int, optimiser: Optimiser) -> float:
