@@ -37,9 +37,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _download(options: argparse.Namespace) -> None:
+    from voxelbench import paths, registry
+    from voxelbench.config import read_config
     from voxelbench.data.source import download_dataset
+    from voxelbench.doctor.data import summary
 
-    download_dataset(options.dataset, options.raw)
+    registry.dataset_card(options.dataset)
+    raw = options.raw or paths.raw(read_config().data_root, options.dataset, "real")
+    download_dataset(options.dataset, raw)
+    logger.info(summary(options.dataset, raw))
 
 
 def _phantom(options: argparse.Namespace) -> None:
@@ -51,9 +57,11 @@ def _phantom(options: argparse.Namespace) -> None:
 def _prepare(options: argparse.Namespace) -> None:
     from voxelbench import registry
     from voxelbench.data.grid import parse_grid
+    from voxelbench.data.source import refuse_unfinished
     from voxelbench.data.workers import workers
 
     plugin = registry.load_dataset(options.dataset)
+    refuse_unfinished(options.raw)
     with workers(options.workers):
         plugin.prepare(options.raw, options.out, registry.dataset_card(options.dataset), parse_grid(options.grid))
 
@@ -156,10 +164,10 @@ def _show(options: argparse.Namespace) -> None:
     show(options.csv)
 
 
-def _doctor(_: argparse.Namespace) -> int:
+def _doctor(options: argparse.Namespace) -> int:
     from voxelbench.doctor import examine
 
-    return examine()
+    return examine(options.names)
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -184,7 +192,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command = _add(commands, "download", _download, "fetch an open dataset, or say how to come to a gated one")
     command.add_argument("dataset")
-    command.add_argument("--raw", type=Path, required=True, help="folder for the native layout")
+    command.add_argument("--raw", type=Path, help="folder for the native layout (default: under data_root)")
 
     command = _add(commands, "phantom", _phantom, "write the synthetic twin of a dataset in its native layout")
     command.add_argument("dataset")
@@ -252,7 +260,8 @@ def _parser() -> argparse.ArgumentParser:
     command = _add(commands, "show", _show, "print a table for a person")
     command.add_argument("csv", type=Path)
 
-    _add(commands, "doctor", _doctor, "say what this machine has, and what is missing for what")
+    command = _add(commands, "doctor", _doctor, "say what this machine has, what is missing, and what to do next")
+    command.add_argument("names", nargs="*", help="datasets or corpora to tell all about (default: one line of each)")
 
     command = _add(commands, "check", _check, "run the contract checks on a method")
     command.add_argument("method", help="its name, or name.variant")

@@ -14,6 +14,9 @@ from voxelbench.errors import ChecksumError
 BLOCK_BYTES = 1 << 16
 """What is read at once, and what a cut connection costs at most."""
 
+SUFFIX = ".partial"
+"""At the end of the name of what is not whole yet."""
+
 
 class Partial:
     """An opened `<name>.partial`: its bytes, the running checksum, and by what the source tells this file's version.
@@ -76,7 +79,7 @@ class Partial:
 
 def partial_path(dest: Path) -> Path:
     """Return where a file lies until it is whole."""
-    return dest.with_name(dest.name + ".partial")
+    return dest.with_name(dest.name + SUFFIX)
 
 
 def validator_path(partial: Path) -> Path:
