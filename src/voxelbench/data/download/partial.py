@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import BinaryIO
 
 from voxelbench.data.download.checksum import Checksum
@@ -88,13 +89,13 @@ def validator_path(partial: Path) -> Path:
 
 
 @contextmanager
-def opened(dest: Path, checksum: Checksum) -> Iterator[Partial | None]:
+def opened(dest: Path, checksum: Checksum, stop: Event) -> Iterator[Partial | None]:
     """Yield the partial file of `dest`, which becomes `dest` at the end if it is whole.
 
     Yields None if another process brought `dest` meanwhile. An error leaves what has come for the next fetch.
     """
     path = partial_path(dest)
-    with exclusive(path) as file:
+    with exclusive(path, stop) as file:
         if dest.exists():
             path.unlink()
             yield None
