@@ -36,19 +36,19 @@ def _data() -> list[Finding]:
 
 
 def _tell(name: str) -> bool:
-    """Print all about what is called `name`; return whether nothing is missing or wrong."""
+    """Print all about a dataset or a corpus; return whether nothing is missing or wrong.
+
+    What is called `name` as both is told as a dataset: such a corpus holds it alone.
+    """
     config, datasets = read_config(), registry.names("datasets")
-    if name not in datasets and name not in config.corpora:
-        raise ConfigError(f"There is no dataset or corpus '{name}'.{nearest(name, [*datasets, *config.corpora])}")
-    is_good = True
     if name in datasets:
         print("\n".join(data.dataset_in_full(name, config.data_root)))
-        is_good = data.dataset(name, config.data_root).is_good
-    if name in config.corpora:
-        findings = data.corpus_in_full(name, config)
-        _print(findings)
-        is_good = is_good and findings[0].is_good
-    return is_good
+        return data.dataset(name, config.data_root).is_good
+    if name not in config.corpora:
+        raise ConfigError(f"There is no dataset or corpus '{name}'.{nearest(name, [*datasets, *config.corpora])}")
+    findings = data.corpus_in_full(name, config)
+    _print(findings)
+    return findings[0].is_good
 
 
 def _print(findings: Iterable[Finding]) -> None:
