@@ -81,18 +81,26 @@ def _pretrain(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
+    from voxelbench import environment, registry
     from voxelbench.config import read_budget, task_card
-    from voxelbench.runs import NO_CORPUS, EvalRun, MethodId, PretrainRun
+    from voxelbench.runs import NO_CORPUS, OWN_NETWORK, EvalRun, MethodId, PretrainRun
 
     task_card(options.dataset, options.task)
-    encoder = options.encoder or read_budget(options.budget).encoder
+    method = MethodId.parse(options.method)
+    card = registry.method_card(method.name)
+    encoder = OWN_NETWORK if card.is_external else options.encoder or read_budget(options.budget).encoder
     corpus = options.corpus or NO_CORPUS
-    pretrained = PretrainRun(options.budget, corpus, MethodId.parse(options.method), encoder, options.seed)
+    pretrained = PretrainRun(options.budget, corpus, method, encoder, options.seed)
     run = EvalRun(options.dataset, options.task, options.fold, pretrained, protocol=options.protocol)
 
-    from voxelbench.evaluate.run import evaluate
+    def work() -> None:
+        environment.enter(card)
 
-    _run(run.folder(), lambda: evaluate(run))
+        from voxelbench.evaluate.run import evaluate
+
+        evaluate(run)
+
+    _run(run.folder(), work)
 
 
 def _run(folder: Path, work: Callable[[], None]) -> None:
@@ -137,13 +145,13 @@ def _export(options: argparse.Namespace) -> None:
 def _scores(options: argparse.Namespace) -> None:
     from voxelbench.report.scores import write_scores
 
-    write_scores(options.table, options.budget)
+    write_scores(options.table, options.budget, options.controls)
 
 
 def _table(options: argparse.Namespace) -> None:
     from voxelbench.report.tables import write_table
 
-    write_table(options.table, options.budget, options.allow_missing)
+    write_table(options.table, options.budget, options.allow_missing, options.controls)
 
 
 def _figure(options: argparse.Namespace) -> None:
@@ -250,6 +258,8 @@ def _parser() -> argparse.ArgumentParser:
         command = _add(commands, name, function, text)
         command.add_argument("table", help="a table of config/config.yaml, e.g. table1")
         command.add_argument("--budget", default=None, help="default: the table's own, else the configured one")
+        if name in ("scores", "table"):
+            command.add_argument("--controls", nargs="+", help="rows besides the configured methods, e.g. nnunet")
         if name == "table":
             command.add_argument(
                 "--allow-missing", action="store_true", help="say why cells are empty instead of failing"

@@ -172,6 +172,11 @@ def recipes() -> Path:
     return _in_checkout("config", "recipes")
 
 
+def interpreter(method: str) -> Path:
+    """The Python of an external method's own environment."""
+    return _in_checkout(f".venv-{method}", "bin", "python")
+
+
 # Files of a run.
 
 BACKBONE = "backbone.safetensors"
@@ -182,6 +187,7 @@ LOSSES = "losses.csv"
 CASES = "cases.csv"
 LOG = "log.txt"
 CHECKPOINT = "checkpoint.pt"
+WORK = "work"
 
 # Files of an export.
 

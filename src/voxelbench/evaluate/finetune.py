@@ -86,7 +86,7 @@ def score_cases(task: Task, network: torch.nn.Module, cases: list[Case], device:
 def _build(task: Task, spec: EvalSpec, weights: Path | None) -> tuple[TaskLearner, dict[str, str]]:
     """Build the network; the head and all that was not pretrained start at random, from the seed alone."""
     seed_torch(spec.seed, BEFORE_TRAINING)
-    backbone = build(spec.encoder, task.in_channels, task.parts)
+    backbone = build(spec.preset, task.in_channels, task.parts)
     network = task.network(backbone)
     origin = load_pretrained(backbone, weights)
     logger.info("parts: %s", ", ".join(f"{name} {state}" for name, state in origin.items()))

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from voxelbench import registry
+from voxelbench.evaluate.external import evaluate_external
 from voxelbench.evaluate.finetune import finetune
 from voxelbench.evaluate.probe import probe
 from voxelbench.runs import EvalRun, Protocol
@@ -11,4 +13,6 @@ PROTOCOLS: dict[Protocol, Callable[[EvalRun], None]] = {"finetune": finetune, "t
 
 def evaluate(run: EvalRun) -> None:
     """Do one evaluation run and write its folder."""
-    PROTOCOLS[run.protocol](run)
+    is_external = registry.method_card(run.pretrain.method.name).is_external
+    work = evaluate_external if is_external else PROTOCOLS[run.protocol]
+    work(run)
