@@ -23,7 +23,7 @@ class Collection:
 
     name: str = r"(?P<case>[^/]+)\.nii(\.gz)?"
     dicom_patient: str | None = None
-    """Regular expression of the folder that names a patient above its DICOM series, where they may stand for volumes."""
+    """Regular expression of the folder that names a patient above its DICOM series; None: only files are read."""
 
     def prepare(self, raw: Path, out: Path, card: DatasetCard, grid: str | float) -> None:
         """Prepare every volume that the first line of the card's layout matches, and every DICOM series.
@@ -34,8 +34,8 @@ class Collection:
         series = [self._series(folder, raw) for folder in self._folders(raw, card)]
         for case in [*(self._case(volume, raw) for volume in card.layout[0].found(raw)), *series]:
             if case.case_id in cases:
-                other = cases[case.case_id].files()[0]
-                raise DataError(f"{case.files()[0]}: case {case.case_id} is also in {other}; expected it once, remove one.")
+                volume, other = case.files()[0], cases[case.case_id].files()[0]
+                raise DataError(f"{volume}: case {case.case_id} is also in {other}; expected it once, remove one.")
             cases[case.case_id] = case
         prepare_cases(cases.values(), raw, out, card, grid)
 
@@ -57,6 +57,6 @@ class Collection:
         parts = folder.relative_to(raw).parts
         patient = next((part for part in parts if re.fullmatch(str(self.dicom_patient), part)), None)
         if patient is None:
-            raise DataError(f"{folder}: lies in no folder named like {self.dicom_patient}; restore the archive's folders.")
+            raise DataError(f"{folder}: lies in no folder named like {self.dicom_patient}; restore the archive's.")
         case_id = re.sub(r"[^A-Za-z0-9._-]+", "-", "_".join((patient, *parts[parts.index(patient) + 1 :])))
         return NativeCase(case_id, patient, (folder,))
