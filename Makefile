@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv test check FORCE
+.PHONY: help venv nnunet test check FORCE
 .PRECIOUS: results/% results/%.csv
 
 VENV := .venv
@@ -25,23 +25,29 @@ help: ## say what can be made
 
 venv: $(INSTALLED) ## make the virtual environment, .venv
 
-$(INSTALLED): pyproject.toml constraints.txt
+nnunet: $(VENV)-nnunet/.installed ## make the environment of nnU-Net, .venv-nnunet
+
+$(INSTALLED): EXTRAS := engine,test
+$(VENV)-nnunet/.installed: EXTRAS := engine,nnunet
+
+$(INSTALLED) $(VENV)-nnunet/.installed: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "voxelbench needs Python 3.11 or later, with venv; none is on PATH." >&2; exit 1; }
-	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing into $(VENV), about two minutes and 2 GB ..."
-	$(VENV)/bin/python -m pip install -qq -c constraints.txt -e '.[engine,test]'
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	@echo "Installing into $(@D), about two minutes and 2 GB ..."
+	$(@D)/bin/python -m pip install -qq -c constraints.txt -e '.[$(EXTRAS)]'
 	@touch $@
 
 # Snakemake decides what there is to do. After a failure the table is made all the same: it says what is missing, and why.
-SNAKEMAKE = snakemake --cores all --keep-going $(USE_CONDA) $(FLAGS)
+# The target comes first: `--config` and `--resources` in FLAGS take every word after them.
+SNAKEMAKE = snakemake $@ --cores all --keep-going $(USE_CONDA) $(FLAGS)
 
 results/%.csv: $(INSTALLED) FORCE
-	@$(SNAKEMAKE) $@ || { \
+	@$(SNAKEMAKE) || { \
 	  voxelbench table $(*F) --allow-missing && voxelbench publish $(*F) && voxelbench show $@; exit 1; }
 	@voxelbench show $@
 
 results/%: $(INSTALLED) FORCE
-	@$(SNAKEMAKE) $@
+	@$(SNAKEMAKE)
 
 test: $(INSTALLED) ## run all tests; one BLAS thread each, one process a core
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 pytest --numprocesses auto --maxprocesses 8 $(FLAGS)

@@ -82,3 +82,20 @@ def test_a_folder_that_is_none_is_refused(tmp_path, prepare, paths, sentence):
         write_volume(tmp_path / "raw" / path)
     with pytest.raises(DataError, match=sentence):
         prepare(tmp_path / "raw", registry.dataset_card("stoic21"))
+
+
+def test_series_of_dicom_stand_for_volumes(tmp_path, prepare, dicom_series):
+    volume = np.random.RandomState(0).randint(-1000, 1000, (5, 4, 3)).astype(np.int16)
+    study = tmp_path / "raw" / "LIDC-IDRI" / "LIDC-IDRI-0001" / "01-01-2000-NA"
+    dicom_series(study / "3.000000-NA-1").write(volume)
+    dicom_series(study / "4.000000-NA-2").write(volume + 1)
+    dicom_series(study / "5.000000-NA-3", "MR").write(volume)
+    cases = prepare(tmp_path / "raw", registry.dataset_card("lidc"))
+    assert [(case.case_id, case.patient_id) for case in cases] == [
+        ("LIDC-IDRI-0001_01-01-2000-NA_3.000000-NA-1", "LIDC-IDRI-0001"),
+        ("LIDC-IDRI-0001_01-01-2000-NA_4.000000-NA-2", "LIDC-IDRI-0001"),
+    ]
+    np.testing.assert_array_equal(cases[1].read()[0], volume[::-1, ::-1] + 1)
+    dicom_series(tmp_path / "raw" / "loose").write(volume)
+    with pytest.raises(DataError, match=r"loose: lies in no folder named like LIDC-IDRI-"):
+        prepare(tmp_path / "raw", registry.dataset_card("lidc"))

@@ -49,6 +49,7 @@ class MethodCard(Strict):
     """`methods/<name>/card.yaml`.
 
     `checked_as` is the variant that the contract is checked on, where `code` needs what synthetic cases do not have.
+    An external method names the `package` that it needs an environment of its own for, and the `tasks` that it does.
     """
 
     name: str
@@ -61,12 +62,19 @@ class MethodCard(Strict):
     reported: tuple[Reported, ...] = ()
     exceptions: dict[str, str] = Field(default_factory=dict)
     checked_as: str | None = None
+    package: str | None = None
+    tasks: tuple[TaskKind, ...] = tuple(TaskKind)
     version: int
 
     @property
     def is_pretext(self) -> bool:
         """Whether the method pretrains an encoder here; a control or an external method does not."""
         return self.kind == "pretext"
+
+    @property
+    def is_external(self) -> bool:
+        """Whether the method is a tool that brings its own network, training and environment."""
+        return self.kind == "external"
 
 
 class Access(Strict):

@@ -190,12 +190,12 @@ def run_check(subject: Subject, name: str, check: Callable[[Subject], str]) -> R
 
 
 def folder_is_complete(subject: Subject) -> str:
-    """Card, config, README with the fixed headings, and for a pretext method its module and a test."""
+    """Card, config, README with the fixed headings, and for what is more than a control its module and a test."""
     name = subject.identity.name
     folder = registry.folder("methods", name)
     wanted = ["__init__.py", registry.CARD, registry.CONFIG, "README.md"]
-    if subject.card.is_pretext:
-        wanted += ["method.py", "test_*.py"]
+    if subject.card.kind != "control":
+        wanted += ["method.py" if subject.card.is_pretext else "external.py", "test_*.py"]
     missing = [pattern for pattern in wanted if not any(folder.glob(pattern))]
     if missing:
         return f"{folder} has no {', '.join(missing)}; methods/_template shows one."

@@ -39,9 +39,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _download(options: argparse.Namespace) -> None:
+    from voxelbench import paths, registry
+    from voxelbench.config import read_config
     from voxelbench.data.source import download_dataset
+    from voxelbench.doctor.data import summary
 
-    download_dataset(options.dataset, options.raw)
+    registry.dataset_card(options.dataset)
+    raw = options.raw or paths.raw(read_config().data_root, options.dataset, "real")
+    download_dataset(options.dataset, raw)
+    logger.info(summary(options.dataset, raw))
 
 
 def _phantom(options: argparse.Namespace) -> None:
@@ -53,9 +59,11 @@ def _phantom(options: argparse.Namespace) -> None:
 def _prepare(options: argparse.Namespace) -> None:
     from voxelbench import registry
     from voxelbench.data.grid import parse_grid
+    from voxelbench.data.source import refuse_unfinished
     from voxelbench.data.workers import workers
 
     plugin = registry.load_dataset(options.dataset)
+    refuse_unfinished(options.raw)
     with workers(options.workers):
         plugin.prepare(options.raw, options.out, registry.dataset_card(options.dataset), parse_grid(options.grid))
 
@@ -75,21 +83,29 @@ def _pretrain(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
+    from voxelbench import environment, registry
     from voxelbench.config import read_budget, task_card
-    from voxelbench.runs import NO_CORPUS, EvalRun, MethodId, PretrainRun
+    from voxelbench.runs import NO_CORPUS, OWN_NETWORK, EvalRun, MethodId, PretrainRun
 
     task_card(options.dataset, options.task)
-    encoder = options.encoder or read_budget(options.budget).encoder
+    method = MethodId.parse(options.method)
+    card = registry.method_card(method.name)
+    encoder = OWN_NETWORK if card.is_external else options.encoder or read_budget(options.budget).encoder
     corpus = options.corpus or NO_CORPUS
-    pretrained = PretrainRun(options.budget, corpus, MethodId.parse(options.method), encoder, options.seed)
+    pretrained = PretrainRun(options.budget, corpus, method, encoder, options.seed)
     selection: Selection = options.selection or ("harness" if options.protocol == "finetune" else "last")
     run = EvalRun(
         options.dataset, options.task, options.fold, pretrained, options.protocol, selection, options.fraction
     )
 
-    from voxelbench.evaluate.run import evaluate
+    def work() -> None:
+        environment.enter(card)
 
-    _run(run.folder(), lambda: evaluate(run))
+        from voxelbench.evaluate.run import evaluate
+
+        evaluate(run)
+
+    _run(run.folder(), work)
 
 
 def _run(folder: Path, work: Callable[[], None]) -> None:
@@ -134,13 +150,13 @@ def _export(options: argparse.Namespace) -> None:
 def _scores(options: argparse.Namespace) -> None:
     from voxelbench.report.scores import write_scores
 
-    write_scores(options.table, options.budget)
+    write_scores(options.table, options.budget, options.controls)
 
 
 def _table(options: argparse.Namespace) -> None:
     from voxelbench.report.tables import write_table
 
-    write_table(options.table, options.budget, options.allow_missing)
+    write_table(options.table, options.budget, options.allow_missing, options.controls)
 
 
 def _figure(options: argparse.Namespace) -> None:
@@ -161,10 +177,10 @@ def _show(options: argparse.Namespace) -> None:
     show(options.csv)
 
 
-def _doctor(_: argparse.Namespace) -> int:
+def _doctor(options: argparse.Namespace) -> int:
     from voxelbench.doctor import examine
 
-    return examine()
+    return examine(options.names)
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -189,7 +205,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command = _add(commands, "download", _download, "fetch an open dataset, or say how to come to a gated one")
     command.add_argument("dataset")
-    command.add_argument("--raw", type=Path, required=True, help="folder for the native layout")
+    command.add_argument("--raw", type=Path, help="folder for the native layout (default: under data_root)")
 
     command = _add(commands, "phantom", _phantom, "write the synthetic twin of a dataset in its native layout")
     command.add_argument("dataset")
@@ -253,6 +269,8 @@ def _parser() -> argparse.ArgumentParser:
         command = _add(commands, name, function, text)
         command.add_argument("table", help="a table of config/config.yaml, e.g. table1")
         command.add_argument("--budget", default=None, help="default: the table's own, else the configured one")
+        if name in ("scores", "table"):
+            command.add_argument("--controls", nargs="+", help="rows besides the configured methods, e.g. nnunet")
         if name == "table":
             command.add_argument(
                 "--allow-missing", action="store_true", help="say why cells are empty instead of failing"
@@ -263,7 +281,8 @@ def _parser() -> argparse.ArgumentParser:
     command = _add(commands, "show", _show, "print a table for a person")
     command.add_argument("csv", type=Path)
 
-    _add(commands, "doctor", _doctor, "say what this machine has, and what is missing for what")
+    command = _add(commands, "doctor", _doctor, "say what this machine has, what is missing, and what to do next")
+    command.add_argument("names", nargs="*", help="datasets or corpora to tell all about (default: one line of each)")
 
     command = _add(commands, "check", _check, "run the contract checks on a method")
     command.add_argument("method", help="its name, or name.variant")

@@ -10,7 +10,7 @@
 Snakemake's own process imports this module: no torch here.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -128,7 +128,8 @@ class Budget(Strict):
     """`config/budgets/<name>.yaml`: overrides for methods and recipes, and what they run on.
 
     What a budget does not say is as in the one that it `extends`. A pretraining run is shared out among `processes`,
-    each with its own `threads`, `workers` and GPU. `corpus_for` is laid over the config's.
+    each with its own `threads`, `workers` and GPU. `controls` are rows besides the config's `methods`; `corpus_for` is
+    laid over the config's.
     """
 
     name: str
@@ -141,6 +142,7 @@ class Budget(Strict):
     workers: int
     processes: int = Field(1, gt=0)
     corpus_for: dict[str, str] = Field(default_factory=dict)
+    controls: tuple[str, ...] = ()
     pretrain: Settings
     recipes: dict[RecipeName, RecipeFile]
 
@@ -150,18 +152,19 @@ def read_config() -> Config:
     """Read `config/config.yaml` of the checkout and check every name in it. Raises ConfigError."""
     path = paths.config_file()
     config = parse(Config, read_yaml(path), str(path))
-    _check_methods(config)
+    check_methods((*config.methods, *(name for table in config.tables.values() for name in table.methods or ())))
     _check_columns(config, path)
     _check_corpora(config, path)
     _check_probes(config, path)
     for budget in {config.budget, *(table.budget or config.budget for table in config.tables.values())}:
-        read_budget(budget)
+        check_methods(read_budget(budget).controls)
     return config
 
 
-def _check_methods(config: Config) -> None:
-    for method in (*config.methods, *(name for table in config.tables.values() for name in table.methods or ())):
-        check_variant(MethodId.parse(method))
+def check_methods(names: Iterable[str]) -> None:
+    """Raise ConfigError, naming the nearest, for a method, variant or ablation that does not exist."""
+    for name in names:
+        check_variant(MethodId.parse(name))
 
 
 def _check_columns(config: Config, path: Path) -> None:
@@ -188,6 +191,9 @@ def _check_probes(config: Config, path: Path) -> None:
         methods = {str(MethodId.parse(method)) for method in table.methods or config.methods}
         if table.protocol == TOKEN_PROBE and str(RANDOM) not in methods:
             raise ConfigError(f"{path}: table '{name}' compares with the random encoder; add {RANDOM} to its methods.")
+        for method in table.methods or config.methods:
+            if table.protocol == TOKEN_PROBE and registry.method_card(MethodId.parse(method).name).is_external:
+                raise ConfigError(f"{path}: table '{name}' probes encoders, and {method} has none; leave it out.")
 
 
 def _known(what: str, name: str | None, known: Collection[str], path: Path) -> None:

@@ -3,14 +3,16 @@
 Snakemake's own process imports this module: no torch here.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from voxelbench import paths, registry
-from voxelbench.cards import TaskKind
+from voxelbench import environment, paths, registry
+from voxelbench.cards import MethodCard, TaskKind
 from voxelbench.config import (
     Column,
     Table,
+    check_methods,
     corpus_config,
     modality_corpus,
     native_encoder,
@@ -22,7 +24,7 @@ from voxelbench.config import (
 from voxelbench.data.grid import NATIVE, grid_name
 from voxelbench.errors import ConfigError
 from voxelbench.resolve import data_kind, method_settings, recipe
-from voxelbench.runs import NO_CORPUS, EvalRun, MethodId, PretrainRun, Track
+from voxelbench.runs import NO_CORPUS, OWN_NETWORK, EvalRun, MethodId, PretrainRun, Track
 
 
 class RowId(NamedTuple):
@@ -32,9 +34,9 @@ class RowId(NamedTuple):
     encoder: str
 
 
-def table_runs(name: str, budget: str) -> list[tuple[Column, EvalRun]]:
-    """Return every run behind a table, column by column, gated or not."""
-    config, table, rows = read_config(), table_config(name), table_rows(name, budget)
+def table_runs(name: str, budget: str, controls: Sequence[str] | None = None) -> list[tuple[Column, EvalRun]]:
+    """Return every run behind a table, column by column, gated or not; `controls` as in `table_rows`."""
+    config, table, rows = read_config(), table_config(name), table_rows(name, budget, controls)
     return [
         (column, _eval_run(table, column, row, seed, fold, budget))
         for column in table.columns
@@ -44,14 +46,43 @@ def table_runs(name: str, budget: str) -> list[tuple[Column, EvalRun]]:
     ]
 
 
-def table_rows(name: str, budget: str) -> list[RowId]:
-    """Return the rows of a table: each method with its encoder, and each control with every encoder of the table."""
+def table_rows(name: str, budget: str, controls: Sequence[str] | None = None) -> list[RowId]:
+    """Return the rows of a table: each method with its encoder, and each control with every encoder of the table.
+
+    `controls` are rows besides the configured methods, by default the budget's.
+    """
     table = table_config(name)
-    methods = [MethodId.parse(method) for method in table.methods or read_config().methods]
+    methods = _table_methods(table, budget, controls)
     pretext = {method: _encoder(table.track, method, budget) for method in methods if _is_pretext(method)}
     compared = tuple(dict.fromkeys(pretext.values())) if table.track == "native" else ()
     shared = compared or (read_budget(budget).encoder,)
-    return [RowId(method, each) for method in methods for each in ((pretext[method],) if method in pretext else shared)]
+
+    def encoders(method: MethodId) -> tuple[str, ...]:
+        if _is_external(method):
+            return (OWN_NETWORK,)
+        return (pretext[method],) if method in pretext else shared
+
+    return [RowId(method, encoder) for method in methods for encoder in encoders(method)]
+
+
+def asked_controls(asked: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    """Return the controls that `--config controls=[...]` names, or None if it names nothing, for the budget's."""
+    if asked is None:
+        return None
+    names = (asked,) if isinstance(asked, str) else tuple(asked)
+    check_methods(names)
+    return names
+
+
+def _table_methods(table: Table, budget: str, controls: Sequence[str] | None) -> list[MethodId]:
+    """Return the table's own methods, else the configured ones and the controls; a probe has no row of a tool."""
+    if table.methods is not None:
+        return [MethodId.parse(method) for method in table.methods]
+    names = read_budget(budget).controls if controls is None else controls
+    besides = (
+        method for method in map(MethodId.parse, names) if table.protocol != TOKEN_PROBE or not _is_external(method)
+    )
+    return list(dict.fromkeys((*map(MethodId.parse, read_config().methods), *besides)))
 
 
 def _encoder(track: Track, method: MethodId, budget: str) -> str:
@@ -60,6 +91,10 @@ def _encoder(track: Track, method: MethodId, budget: str) -> str:
 
 def _is_pretext(method: MethodId) -> bool:
     return registry.method_card(method.name).is_pretext
+
+
+def _is_external(method: MethodId) -> bool:
+    return registry.method_card(method.name).is_external
 
 
 def _eval_run(table: Table, column: Column, row: RowId, seed: int, fold: int, budget: str) -> EvalRun:
@@ -80,8 +115,24 @@ def _corpus(column: Column, budget: str) -> str:
     return corpus
 
 
-def gate(run: EvalRun) -> str | None:
-    """Return why a run cannot be started on this machine, or None: its data, or its corpus, are gated and absent."""
+def gate(run: EvalRun, has_environments: bool = False) -> str | None:
+    """Return why a run cannot be started on this machine, or None.
+
+    Its method does not do the task, its data or its corpus are gated and absent, or its environment is not there,
+    unless the machine `has_environments`, as where conda makes them.
+    """
+    card, kind = registry.method_card(run.pretrain.method.name), task_card(run.dataset, run.task).kind
+    if kind not in card.tasks:
+        return f"{', '.join(card.tasks)} only: {card.name} has no answer to {kind}"
+    return _gate_data(run) or (None if has_environments else _gate_environment(card))
+
+
+def _gate_environment(card: MethodCard) -> str | None:
+    reason = environment.missing(card)
+    return f"gated: {reason}" if reason else None
+
+
+def _gate_data(run: EvalRun) -> str | None:
     budget, corpus = run.pretrain.budget, run.pretrain.corpus
     if reason := gate_dataset(run.dataset, budget):
         return reason
@@ -115,8 +166,10 @@ def pretrain_manifests(run: PretrainRun) -> dict[str, Path]:
 
 
 def eval_manifest(run: EvalRun) -> Path:
-    """Return the manifest that an evaluation run reads."""
-    grid = recipe(run.dataset, task_card(run.dataset, run.task), run.pretrain.budget, run.protocol).grid
+    """Return the manifest that an evaluation run reads; an external method resamples by itself."""
+    is_external = _is_external(run.pretrain.method)
+    task = task_card(run.dataset, run.task)
+    grid = NATIVE if is_external else recipe(run.dataset, task, run.pretrain.budget, run.protocol).grid
     return paths.manifest(prepared_folder(run.dataset, run.pretrain.budget, grid))
 
 

@@ -172,6 +172,11 @@ def recipes() -> Path:
     return _in_checkout("config", "recipes")
 
 
+def interpreter(method: str) -> Path:
+    """The Python of an external method's own environment."""
+    return _in_checkout(f".venv-{method}", "bin", "python")
+
+
 # Files of a run.
 
 BACKBONE = "backbone.safetensors"
@@ -183,6 +188,7 @@ CASES = "cases.csv"
 LOG = "log.txt"
 CHECKPOINT = "checkpoint.pt"
 SELECTED = "selected.pt"
+WORK = "work"
 
 # Files of an export.
 

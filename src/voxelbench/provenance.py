@@ -27,6 +27,7 @@ _PACKAGES = (
     "h5py",
     "scikit-image",
     "scikit-learn",
+    "nnunetv2",
     "pandas",
     "snakemake",
 )

@@ -53,6 +53,12 @@ def load_method(name: str) -> ModuleType:
     return importlib.import_module(f"voxelbench.methods.{name}.method")
 
 
+def load_external(name: str) -> ModuleType:
+    """Import `methods/<name>/external.py`, which defines Config and External."""
+    folder("methods", name)
+    return importlib.import_module(f"voxelbench.methods.{name}.external")
+
+
 def load_dataset(name: str) -> ModuleType:
     """Import `datasets/<name>/dataset.py`, which defines prepare and, where they apply, download and phantom."""
     folder("datasets", name)

@@ -4,7 +4,7 @@ Snakemake's own process imports this module: no torch here.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import Literal
 
@@ -58,7 +58,10 @@ class PretrainSpec(Strict):
 
 
 class EvalSpec(Strict):
-    """Everything that decides the scores of an evaluation run."""
+    """Everything that decides the scores of an evaluation run.
+
+    An external method has a network of its own, so no encoder, and its settings for a recipe.
+    """
 
     protocol: int
     budget: str
@@ -75,11 +78,17 @@ class EvalSpec(Strict):
     pretrain_sha256: str
     method: str
     method_version: int
-    encoder: AnyPreset
+    encoder: AnyPreset | None
     seed: int
     device: Literal["cpu", "cuda"]
     threads: int
     recipe: Settings
+
+    @property
+    def preset(self) -> AnyPreset:
+        """The encoder that is built for the run."""
+        assert self.encoder is not None, "an external method builds its own network"
+        return self.encoder
 
 
 def method_settings(method: MethodId, budget: str) -> Settings:
@@ -87,15 +96,27 @@ def method_settings(method: MethodId, budget: str) -> Settings:
 
     Its own for a budget that this one extends come before its own for this one.
     """
+    file = read_method(method.name)
+    return _lay_over(
+        method, budget, file.settings.keys() | MethodConfig.model_fields.keys(), read_budget(budget).pretrain
+    )
+
+
+def external_settings(method: MethodId, budget: str) -> Settings:
+    """Return an external method's merged settings: its numbers < variant < its own for the budget."""
+    return _lay_over(method, budget, read_method(method.name).settings.keys())
+
+
+def _lay_over(method: MethodId, budget: str, known: Set[str], shared: Settings | None = None) -> Settings:
+    """Return a method's settings with all that is laid over them; `shared` is the budget's, for every method."""
     check_variant(method)
     file = read_method(method.name)
     overrides = (
-        file.variants[method.variant],
+        file.variants[method.variant] if method.variant else None,
         file.ablations[method.ablation] if method.ablation else None,
-        read_budget(budget).pretrain,
+        shared,
         *(file.budgets.get(each) for each in budget_lineage(budget)),
     )
-    known = file.settings.keys() | MethodConfig.model_fields.keys()
     for key in (key for override in overrides for key in override or {}):
         if key not in known:
             path = registry.folder("methods", method.name) / registry.CONFIG
@@ -179,6 +200,7 @@ def _data_version(card: DatasetCard, budget: Budget) -> int:
 
 def eval_spec(run: EvalRun) -> EvalSpec:
     """Resolve an evaluation run."""
+    method = registry.method_card(run.pretrain.method.name)
     check_variant(run.pretrain.method)
     budget = read_budget(run.pretrain.budget)
     card = registry.dataset_card(run.dataset)
@@ -199,13 +221,19 @@ def eval_spec(run: EvalRun) -> EvalSpec:
         corpus=run.pretrain.corpus,
         pretrain_sha256=spec_sha256(pretrain_spec(run.pretrain)) if has_corpus else "",
         method=str(run.pretrain.method),
-        method_version=registry.method_card(run.pretrain.method.name).version,
-        encoder=read_encoder(run.pretrain.encoder),
+        method_version=method.version,
+        encoder=None if method.is_external else read_encoder(run.pretrain.encoder),
         seed=run.pretrain.seed,
         device=budget.device,
         threads=budget.threads,
-        recipe=recipe(run.dataset, task, budget.name, run.protocol).model_dump(mode="json"),
+        recipe=_how(run, method.is_external, task),
     )
+
+
+def _how(run: EvalRun, is_external: bool, task: TaskCard) -> Settings:
+    if is_external:
+        return external_settings(run.pretrain.method, run.pretrain.budget)
+    return recipe(run.dataset, task, run.pretrain.budget, run.protocol).model_dump(mode="json")
 
 
 def spec_yaml(spec: Strict) -> str:

@@ -10,6 +10,9 @@ from voxelbench.errors import ConfigError
 NO_CORPUS = "none"
 """The corpus of a run without pretraining."""
 
+OWN_NETWORK = "own"
+"""The encoder of an external method, which brings its own network."""
+
 Protocol = Literal["finetune", "token_probe", "case_probe"]
 """How an encoder is evaluated: with all weights trained, or frozen, by its tokens or by whole cases."""
 

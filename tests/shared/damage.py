@@ -99,6 +99,13 @@ def damaged_json(content: bytes, rng: np.random.RandomState) -> bytes:
     return json.dumps(tree).encode()
 
 
+def damaged_json_lines(content: bytes, rng: np.random.RandomState) -> bytes:
+    """Return JSON lines of which one is damaged."""
+    lines = content.splitlines(keepends=True)
+    place = rng.randint(len(lines))
+    return b"".join([*lines[:place], damaged_json(lines[place], rng), b"\n" * rng.randint(2), *lines[place + 1 :]])
+
+
 def _exchanges(node: Any) -> list[Callable[[Any], None]]:
     """Return, for every node below this one, a function that puts something else in its place."""
     keys = list(node) if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ()

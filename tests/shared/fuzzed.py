@@ -18,13 +18,17 @@ import nibabel as nib
 import nrrd
 import numpy as np
 import SimpleITK as sitk
-from damage import damaged_bytes, damaged_json, damaged_table
+from damage import damaged_bytes, damaged_json, damaged_json_lines, damaged_table
 from phantom_dicom import SeriesWriter
 from PIL import Image
 
+from voxelbench import paths, registry
+from voxelbench.data.cache import read_volume, write_volume
 from voxelbench.data.case import read_cases
 from voxelbench.data.manifest import Row, write_manifest
 from voxelbench.data.msd import find_cases
+from voxelbench.data.native import NativeCase
+from voxelbench.data.prepare import prepare_cases
 from voxelbench.data.readers import read
 from voxelbench.data.splits import read_splits
 from voxelbench.datasets.udpet.metadata import read_metadata
@@ -33,6 +37,7 @@ from voxelbench.errors import VoxelbenchError
 SHAPE = (9, 14, 6)
 AFFINE = np.array([[0.8, 0, 0, -10], [0, 1.5, 0, 20], [0, 0, 3.0, 5], [0, 0, 0, 1]])
 VOLUME = np.random.RandomState(0).randint(-1000, 3000, SHAPE).astype(np.int16)
+SOUND = "sound.csv"
 MAX_ADDED_BYTES, MAX_SECONDS = 1 << 28, 2.0
 
 
@@ -107,6 +112,21 @@ def write_injections(path: Path) -> None:
     path.write_text("\n".join(["patient_id,weight_kg,injected_activity_bq,delay_s,half_life_s", *rows, ""]))
 
 
+def write_journal(path: Path) -> None:
+    """Prepare two cases, and take away what says that all are."""
+    for name in ("a.nii", "b.nii"):
+        write_nifti(path.parent / name)
+    (path.parent / SOUND).write_bytes(resume(path))
+    paths.manifest(path.parent).unlink()
+
+
+def resume(path: Path) -> bytes:
+    """Prepare the two cases, or what is left to do; return the bytes of the manifest."""
+    cases = [NativeCase(name, name, (path.parent / f"{name}.nii",)) for name in ("a", "b")]
+    prepare_cases(cases, path.parent, path.parent, registry.dataset_card("adni"), "native")
+    return paths.manifest(path.parent).read_bytes()
+
+
 def is_sound(found: Any) -> None:
     """Assert that nothing was lost: the volume is the one that was written, at its place."""
     np.testing.assert_array_equal(found[0], VOLUME)
@@ -153,6 +173,10 @@ def by_offset(path: Path) -> Any:
 def holds_checksum(found: Any, path: Path, is_cut: bool) -> None:
     """Assert that what has a checksum is read as it was written, or not at all."""
     is_sound(found)
+
+
+def holds_voxels(found: Any, path: Path, is_cut: bool) -> None:
+    np.testing.assert_array_equal(found, VOLUME)
 
 
 def holds_values(found: Any, path: Path, is_cut: bool) -> None:
@@ -207,6 +231,12 @@ def holds_injections(found: Any, path: Path, is_cut: bool) -> None:
         assert patient and 0 < injection.suv_per_bq_ml < np.inf
 
 
+def holds_manifest(found: Any, path: Path, is_cut: bool) -> None:
+    """Assert that the manifest is the one that an undisturbed preparation writes."""
+    assert found == (path.parent / SOUND).read_bytes()
+    paths.manifest(path.parent).unlink()
+
+
 def read_list(path: Path) -> Any:
     return find_cases(path.parent)
 
@@ -228,6 +258,8 @@ KINDS = {
     ),
     "dicom": Kind("PHANTOM_0002.dcm", write_series, read_folder, holds_series),
     "stack": Kind("3.png", write_stack, read_folder, holds_stack),
+    "cache": Kind("a.h5", lambda path: write_volume(path, VOLUME), read_volume, holds_voxels),
+    "journal": Kind(paths.journal(Path()).name, write_journal, resume, holds_manifest, damaged_json_lines),
     "list": Kind("dataset.json", write_list, read_list, holds_list, damaged_json),
     "manifest": Kind("manifest.csv", write_rows, read_cases, holds_rows, damaged_table),
     "splits": Kind("splits.csv", write_parts, read_splits, holds_parts, damaged_table),

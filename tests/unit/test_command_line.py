@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from voxelbench import paths, provenance, registry
+from voxelbench import config, paths, provenance, registry
 from voxelbench.cli import main
 from voxelbench.doctor import examine
 from voxelbench.errors import ConfigError
@@ -115,8 +115,9 @@ def test_without_a_template_there_is_nothing_to_copy(tmp_path, monkeypatch):
 def test_the_doctor_has_a_line_for_everything(checkout, capsys):
     assert examine() == 0
     lines = capsys.readouterr().out.splitlines()
+    corpora = [f"corpus {name}" for name in config.read_config().corpora]
     starts = [line[4:].split(":")[0] for line in lines]
-    assert starts == ["packages", "config", "disk", "conda", "GPU", *registry.names("datasets")]
+    assert starts == ["packages", "config", "disk", "conda", "GPU", *registry.names("datasets"), *corpora]
 
 
 def test_the_doctor_finds_a_broken_config(checkout, capsys):

@@ -1,4 +1,4 @@
-"""The gate: exact copies, patients under other ids, and records that say so."""
+"""The gate: exact copies, patients under other ids, near duplicates, and records that say so."""
 
 import numpy as np
 import pytest
@@ -6,15 +6,20 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy import ndimage
 
 from voxelbench import config, paths, registry
+from voxelbench.contamination.descriptor import describe
 from voxelbench.contamination.exact import voxel_sha256
 from voxelbench.contamination.gate import match, write_gate
 from voxelbench.contamination.header import patient_key, same_grid
+from voxelbench.contamination.near import SAME, likeness
 from voxelbench.contamination.record import CaseVerdict, Report, read_report
 from voxelbench.data.cache import write_volume
 from voxelbench.data.grid import to_grid
 from voxelbench.data.manifest import Row, write_manifest
+from voxelbench.data.phantom import blur
+from voxelbench.data.phantom_brain import draw_head, draw_tissue
 
 VOLUMES = arrays(np.int16, st.tuples(*[st.integers(2, 5)] * 3), elements=st.integers(-1024, 3071))
 SIGNS = st.tuples(*[st.sampled_from((1, -1))] * 3)
@@ -74,6 +79,66 @@ def test_a_grid_is_the_same_to_a_micrometre():
     assert not same_grid((4, 5, 6), affine, (4, 5, 7), affine)
 
 
+@pytest.fixture(scope="module")
+def brains():
+    """Return three brains of the generator of the twins: volume and spacing of each."""
+
+    def brain(seed):
+        rng = np.random.RandomState(seed)
+        space = draw_head(rng, 3.4)
+        seen = blur(np.array([0, 30, 80, 110, 88], np.float32)[draw_tissue(space, rng)], space.spacing_mm, 4.0)
+        return seen + rng.standard_normal(seen.shape), space.spacing_mm
+
+    return [brain(seed) for seed in range(3)]
+
+
+def zoomed(volume, spacing, factors):
+    out = ndimage.zoom(volume, [1 / factor for factor in factors], order=1, grid_mode=True, mode="nearest")
+    return out, tuple(step * a / b for step, a, b in zip(spacing, volume.shape, out.shape, strict=True))
+
+
+CHANGES = {
+    "resampled": lambda volume, spacing: zoomed(volume, spacing, (1.2, 1.2, 1.2)),
+    "thick slices": lambda volume, spacing: zoomed(volume, spacing, (1, 1, 2)),
+    "cropped in z": lambda volume, spacing: (volume[:, :, 20:42], spacing),
+    "cropped": lambda volume, spacing: (volume[7:48, 10:51, 5:40], spacing),
+    "windowed to 8 bit": lambda volume, spacing: (((volume.clip(20, 100) - 20) * 255 / 80).astype(np.uint8), spacing),
+    "noisy": lambda volume, spacing: (volume + 4 * np.random.RandomState(9).standard_normal(volume.shape), spacing),
+    "float16": lambda volume, spacing: (volume.astype(np.float16), spacing),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_copy_is_like_its_scan_and_like_no_other(brains, change):
+    (own, *others) = [describe(*brain) for brain in brains]
+    copy = describe(*CHANGES[change](*brains[0]))
+    assert likeness(own, copy) >= 2 * SAME
+    assert max(likeness(other, copy) for other in others) < SAME
+
+
+def test_likeness_is_high_for_a_scan_itself_and_low_for_other_patients_mirrored_or_not(brains):
+    described = [describe(*brain) for brain in brains]
+    mirrored = [describe(volume[::-1], spacing) for volume, spacing in brains]
+    for index, one in enumerate(described):
+        assert likeness(one, one) > 0.95
+        for number, (other, mirror) in enumerate(zip(described, mirrored, strict=True)):
+            if number != index:
+                assert likeness(one, other) < SAME and likeness(one, mirror) < SAME
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 40, 40), (40, 40, 4), (20, 30, 25)])
+def test_a_blank_or_tiny_scan_is_like_nothing(brains, shape):
+    blank = describe(np.full(shape, -1000, np.int16), (4.0, 4.0, 4.0))
+    assert likeness(blank, describe(*brains[0])) == likeness(describe(*brains[0]), blank) == likeness(blank, blank) == 0
+    tiny = describe(np.random.RandomState(0).standard_normal(shape), (1.0, 1.0, 1.0))
+    assert likeness(describe(*brains[0]), tiny) < SAME
+
+
+def test_without_spacing_two_copies_are_still_alike(brains):
+    volume = np.tile(brains[0][0], (1, 1, 2))
+    assert likeness(describe(volume, None), describe(volume[:, :, 10:70], None)) >= SAME
+
+
 @pytest.fixture
 def prepare(checkout):
     """Return a function that writes a prepared dataset of named volumes, one channel each."""
@@ -112,6 +177,21 @@ def test_the_gate_finds_a_copy_in_another_dataset(prepare):
     )
     path = paths.contamination("demo", corpus="ct", dataset="btcv", task="segmentation", fold=0)
     assert read_report(path) == report
+
+
+def test_the_gate_tells_the_same_grid_from_a_crop(prepare, brains):
+    """A copy with other values on its own grid is found by its header, one without the grid by its looks."""
+    volume = (10 * brains[0][0]).astype(np.int16)
+    other = (10 * brains[1][0]).astype(np.int16)
+    prepare("msd_spleen", {"spleen_2": volume, "spleen_3": other})
+    prepare("btcv", {"img0035": volume.clip(100, 900), "img0036": volume[5:], "img0037": other[:, :, ::-1] // 9})
+    report = match("ct", "btcv", "segmentation", 0, "demo")
+    assert [(case.verdict, case.partner) for case in report.cases] == [
+        ("header", "msd_spleen/spleen_2"),
+        ("near", "msd_spleen/spleen_2"),
+        ("clean", ""),
+    ]
+    assert all(case.score > SAME for case in report.cases[:2])
 
 
 def test_what_is_not_prepared_is_unknown(prepare):

@@ -183,7 +183,7 @@ def test_gated_cells_say_what_is_needed(tables):
     content["tables"]["small"]["columns"].append({"name": "btcv", "dataset": "btcv", "task": "segmentation"})
     file.write_text(yaml.safe_dump(content))
     config.read_config.cache_clear()
-    write_table("small", "full", allow_missing=True)
+    write_table("small", "full", allow_missing=True, controls=())
     for notes in pd.read_csv(paths.table("full", "small"))["notes"]:
         assert "btcv: gated: btcv needs registration (" in notes and "organs: not run" in notes
 

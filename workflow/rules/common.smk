@@ -5,18 +5,20 @@ from snakemake.exceptions import WorkflowError
 from voxelbench import paths, preflight, registry, resolve
 from voxelbench.config import read_budget, read_config, table_budget
 from voxelbench.errors import VoxelbenchError
-from voxelbench.expand import eval_manifest, gate, native_manifest, pretrain_manifests, table_runs
+from voxelbench.expand import asked_controls, eval_manifest, gate, native_manifest, pretrain_manifests, table_runs
 from voxelbench.report.replace import check_replace
-from voxelbench.runs import NO_CORPUS, EvalRun, MethodId, PretrainRun, Protocol, Selection
+from voxelbench.runs import NO_CORPUS, OWN_NETWORK, EvalRun, MethodId, PretrainRun, Protocol, Selection
 
 # Jobs run uninstalled; inside a conda environment Snakemake unsets PYTHONPATH, so it is set here, after activation.
 # PYTHONSAFEPATH keeps the checkout's datasets/ from shadowing the package of that name.
 shell.prefix("export PYTHONPATH=src PYTHONSAFEPATH=1; ")
 
 try:
-    preflight.check_conda(any(method.name == "CONDA" for method in workflow.deployment_settings.deployment_method))
+    USES_CONDA = any(method.name == "CONDA" for method in workflow.deployment_settings.deployment_method)
+    preflight.check_conda(USES_CONDA)
     CONFIG = read_config()
     BUDGET = read_budget(config.get("budget", CONFIG.budget))
+    CONTROLS = asked_controls(config.get("controls"))
     GPU = int(BUDGET.device == "cuda")
     # A cluster's own scheduler counts its GPUs; only a local run is started with a number of cores.
     runs_locally = workflow.is_main_process and workflow.resource_settings.cores is not None
@@ -32,7 +34,7 @@ wildcard_constraints:
     task=r"[a-z0-9_]+",
     corpus=r"[a-z0-9_]+",
     method=r"[a-z0-9_.]+",
-    encoder=r"[a-zA-Z0-9_-]+",
+    encoder=rf"(?!{OWN_NETWORK}/)[a-zA-Z0-9_-]+",
     data="real|phantom",
     grid=r"native|[0-9.]+mm",
     selection="|".join(get_args(Selection)),
@@ -72,9 +74,13 @@ def table_name(wildcards):
     return wildcards.get("table", paths.MAIN_TABLE)
 
 
+def controls_option(wildcards):
+    return "" if CONTROLS is None else " ".join(["--controls", *CONTROLS])
+
+
 def table_cases(wildcards):
-    runs = table_runs(table_name(wildcards), wildcards.budget)
-    return [run.folder() / paths.CASES for _, run in runs if gate(run) is None]
+    runs = table_runs(table_name(wildcards), wildcards.budget, CONTROLS)
+    return [run.folder() / paths.CASES for _, run in runs if gate(run, USES_CONDA) is None]
 
 
 def published_budget(wildcards):

@@ -29,6 +29,22 @@ rule evaluate:
         " --seed {wildcards.seed} --budget {wildcards.budget} 2> {log}"
 
 
+# An external method runs in an environment of its own, and its folder has its code.
+use rule evaluate as evaluate_external with:
+    input:
+        manifest=lambda wildcards: eval_manifest(eval_run(wildcards)),
+        sources=lambda wildcards: registry.sources("methods", MethodId.parse(wildcards.method).name),
+    output:
+        cases=EVALUATED / paths.CASES,
+        spec=EVALUATED / paths.SPEC,
+        run=EVALUATED / paths.RUN,
+    wildcard_constraints:
+        protocol="finetune",
+        encoder=OWN_NETWORK,
+    conda:
+        lambda wildcards: f"../envs/{MethodId.parse(wildcards.method).name}.yaml"
+
+
 # A probe trains no network, so it has no losses.
 use rule evaluate as probe with:
     output:

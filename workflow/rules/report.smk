@@ -9,8 +9,9 @@ rule scores:
         "../envs/base.yaml"
     params:
         table=table_name,
+        controls=controls_option,
     shell:
-        "python -m voxelbench scores {params.table} --budget {wildcards.budget} 2> {log}"
+        "python -m voxelbench scores {params.table} --budget {wildcards.budget} {params.controls} 2> {log}"
 
 
 use rule scores as main_scores with:
@@ -29,8 +30,10 @@ rule table:
         "logs/table/{budget}-{table}.txt",
     conda:
         "../envs/base.yaml"
+    params:
+        controls=controls_option,
     shell:
-        "python -m voxelbench table {wildcards.table} --budget {wildcards.budget} 2> {log}"
+        "python -m voxelbench table {wildcards.table} --budget {wildcards.budget} {params.controls} 2> {log}"
 
 
 rule figure:

@@ -5,13 +5,17 @@ voxels, and fine structure that a coarse grid would take away.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
-from itertools import groupby
+from collections.abc import Iterable
 from pathlib import Path
+
+import numpy as np
 
 from voxelbench import paths, registry
 from voxelbench.config import corpus_config, task_card
-from voxelbench.contamination.record import CLEAN, CaseVerdict, Report, write_report
+from voxelbench.contamination.fingerprint import Fingerprint
+from voxelbench.contamination.header import same_grid
+from voxelbench.contamination.near import SAME, agreement, likeness
+from voxelbench.contamination.record import CLEAN, VERDICTS, CaseVerdict, Report, write_report
 from voxelbench.contamination.scan import Scan, scans
 from voxelbench.data.grid import NATIVE
 from voxelbench.expand import gate_dataset, prepared_folder
@@ -30,12 +34,8 @@ def match(corpus: str, dataset: str, task: str, fold: int, budget: str) -> Repor
     reason = _missing(corpus, dataset, budget)
     known = [] if reason else _corpus_scans(corpus, dataset, budget)
     tested = [] if reason else _test_scans(dataset, task, fold, manifests(corpus, dataset, budget)[dataset])
-    cases = [
-        judge(case_id, list(channels), known)
-        for case_id, channels in groupby(tested, key=lambda scan: scan.case.case_id)
-    ]
     n_corpus = len({scan.name for scan in known})
-    return Report(budget, corpus, dataset, task, fold, n_corpus, tuple(cases), reason)
+    return Report(budget, corpus, dataset, task, fold, n_corpus, tuple(judge(tested, known)), reason)
 
 
 def _missing(corpus: str, dataset: str, budget: str) -> str:
@@ -62,16 +62,41 @@ def _test_scans(dataset: str, task: str, fold: int, manifest: Path) -> list[Scan
     return list(scans(manifest, dataset, card.split, fold, "test", channels))
 
 
-def judge(case_id: str, channels: Sequence[Scan], known: Sequence[Scan]) -> CaseVerdict:
-    """Return the verdict on one test case, given as its channels: the strongest kind of evidence found."""
-    copies = {scan.fingerprint.voxels for scan in channels}
+def judge(tested: Iterable[Scan], known: Iterable[Scan]) -> list[CaseVerdict]:
+    """Return the verdict on each test case, given as its channels: the strongest evidence against any known scan.
+
+    The known scans pass by one by one, so that a corpus of any size fits into memory.
+    """
+    prints = [(scan, scan.fingerprint()) for scan in tested]
+    found = {scan.case.case_id: CaseVerdict(scan.case.case_id, CLEAN) for scan, _ in prints}
     for other in known:
-        if other.fingerprint.voxels in copies:
-            return CaseVerdict(case_id, "exact", other.name)
-    for other in known:
-        if other.patient == channels[0].patient:
-            return CaseVerdict(case_id, "header", other.name)
-    return CaseVerdict(case_id, CLEAN)
+        other_print = other.fingerprint()
+        for scan, fingerprint in prints:
+            before = found[scan.case.case_id]
+            if before.verdict in (CLEAN, "near"):
+                verdict = compare(scan, fingerprint, other, other_print)
+                found[scan.case.case_id] = max(before, verdict, key=_strength)
+    return list(found.values())
+
+
+def compare(scan: Scan, fingerprint: Fingerprint, other: Scan, other_print: Fingerprint) -> CaseVerdict:
+    """Return the verdict on one scan against one of the corpus."""
+    case_id = scan.case.case_id
+    if fingerprint.voxels == other_print.voxels:
+        return CaseVerdict(case_id, "exact", other.name)
+    if scan.patient == other.patient:
+        return CaseVerdict(case_id, "header", other.name)
+    one, two = fingerprint.descriptor, other_print.descriptor
+    if same_grid(scan.case.shape, scan.case.affine, other.case.shape, other.case.affine):
+        score = agreement(one, two, np.zeros(3))
+        if score >= SAME:
+            return CaseVerdict(case_id, "header", other.name, round(score, 3))
+    score = likeness(one, two)
+    return CaseVerdict(case_id, "near", other.name, round(score, 3)) if score >= SAME else CaseVerdict(case_id, CLEAN)
+
+
+def _strength(verdict: CaseVerdict) -> tuple[int, float]:
+    return VERDICTS.index(verdict.verdict), verdict.score or 0.0
 
 
 def write_gate(corpus: str, dataset: str, task: str, fold: int, budget: str) -> Report:

@@ -3,12 +3,15 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from voxelbench.atomic import write_text
 
-Verdict = Literal["clean", "exact", "header", "near"]
-"""Nothing found; equal voxels; the same patient, or the same grid and alike; alike wherever it lies."""
+Verdict = Literal["clean", "near", "header", "exact"]
+"""Nothing found; alike wherever it lies; the same patient, or the same grid and alike on it; equal voxels."""
+
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+"""From the weakest evidence to the strongest."""
 
 CLEAN: Literal["clean"] = "clean"
 

@@ -1,8 +1,7 @@
-"""Scans: the channels that the gate compares, each with its header and, when asked for, its fingerprint."""
+"""Scans: the channels that the gate compares, each with its header and, where it is asked for, its fingerprint."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from voxelbench import registry
@@ -27,9 +26,8 @@ class Scan:
         """Where to find it: `dataset/case`."""
         return f"{self.dataset}/{self.case.case_id}"
 
-    @cached_property
     def fingerprint(self) -> Fingerprint:
-        """What its voxels look like; read from beside the case, or made and left there."""
+        """Return what its voxels look like: read from beside the case, or made and left there."""
         return read_fingerprint(self.case, self.image_sha256)
 
 

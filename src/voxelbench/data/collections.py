@@ -7,7 +7,10 @@ from pathlib import Path
 from voxelbench.cards import DatasetCard
 from voxelbench.data.native import NativeCase
 from voxelbench.data.prepare import prepare_cases
+from voxelbench.data.readers import dicom
 from voxelbench.errors import DataError
+
+_DICOM_MODALITY = {"CT": "CT", "MRI": "MR", "PET": "PT"}
 
 
 @dataclass(frozen=True)
@@ -19,17 +22,19 @@ class Collection:
     """
 
     name: str = r"(?P<case>[^/]+)\.nii(\.gz)?"
+    dicom_patient: str | None = None
+    """Regular expression of the folder that names a patient above its DICOM series; None: only files are read."""
 
     def prepare(self, raw: Path, out: Path, card: DatasetCard, grid: str | float) -> None:
-        """Prepare every volume that the first line of the card's layout matches.
+        """Prepare every volume that the first line of the card's layout matches, and every DICOM series.
 
         Raises DataError for a volume with another name, and for two of one name.
         """
         cases: dict[str, NativeCase] = {}
-        for volume in card.layout[0].found(raw):
-            case = self._case(volume, raw)
+        series = [self._series(folder, raw) for folder in self._folders(raw, card)]
+        for case in [*(self._case(volume, raw) for volume in card.layout[0].found(raw)), *series]:
             if case.case_id in cases:
-                other = cases[case.case_id].files()[0]
+                volume, other = case.files()[0], cases[case.case_id].files()[0]
                 raise DataError(f"{volume}: case {case.case_id} is also in {other}; expected it once, remove one.")
             cases[case.case_id] = case
         prepare_cases(cases.values(), raw, out, card, grid)
@@ -41,3 +46,17 @@ class Collection:
             raise DataError(f"{volume}: expected a path that ends in {self.name}; rename the file, or remove it.")
         named = match.groupdict()
         return NativeCase(named["case"], named.get("patient") or named["case"], (volume,))
+
+    def _folders(self, raw: Path, card: DatasetCard) -> list[Path]:
+        """Return the folders of the DICOM series of the card's modality; other series, such as contours, are left."""
+        if self.dicom_patient is None:
+            return []
+        return [series.folder for series in dicom.find_series(raw, _DICOM_MODALITY[card.modality])]
+
+    def _series(self, folder: Path, raw: Path) -> NativeCase:
+        parts = folder.relative_to(raw).parts
+        patient = next((part for part in parts if re.fullmatch(str(self.dicom_patient), part)), None)
+        if patient is None:
+            raise DataError(f"{folder}: lies in no folder named like {self.dicom_patient}; restore the archive's.")
+        case_id = re.sub(r"[^A-Za-z0-9._-]+", "-", "_".join((patient, *parts[parts.index(patient) + 1 :])))
+        return NativeCase(case_id, patient, (folder,))

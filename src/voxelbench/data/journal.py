@@ -29,8 +29,9 @@ class Entry:
     sources: Sources
 
     def line(self) -> str:
-        """Return the entry as one line of JSON."""
-        return json.dumps({"fingerprint": self.fingerprint, "row": asdict(self.row), "sources": self.sources}) + "\n"
+        """Return the entry as one line of JSON, with a checksum of the rest."""
+        values = {"fingerprint": self.fingerprint, "row": asdict(self.row), "sources": self.sources}
+        return json.dumps({"sha256": _digest(json.dumps(values)), **values}) + "\n"
 
 
 def fingerprints(cases: Iterable[NativeCase], raw: Path, card: DatasetCard, grid: str | float) -> dict[str, str]:
@@ -62,20 +63,22 @@ def _digest(value: object) -> str:
 def read_finished(out: Path, wanted: Mapping[str, str]) -> dict[str, Entry]:
     """Return the finished cases by id, of those whose fingerprint is the wanted one and whose volumes are there."""
     path = paths.journal(out)
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    lines = path.read_bytes().splitlines() if path.exists() else []
     entries = [entry for entry in map(_parse, lines) if entry and wanted.get(entry.row.case_id) == entry.fingerprint]
     return {entry.row.case_id: entry for entry in entries if _is_there(out, entry.row)}
 
 
-def _parse(line: str) -> Entry | None:
-    """Read a line; one that a kill cut off, or of another version, is no entry."""
+def _parse(line: bytes) -> Entry | None:
+    """Read a line; one that a kill cut off, that is damaged, or of another version, is no entry."""
     try:
         values = json.loads(line)
+        if values.pop("sha256") != _digest(json.dumps(values)):
+            return None
         row: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in values["row"].items()
         }
         return Entry(values["fingerprint"], Row(**row), values["sources"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
@@ -93,7 +96,7 @@ def recording(out: Path, finished: Iterable[Entry]) -> Iterator[TextIO]:
 
 def holds_only(out: Path, entries: Iterable[Entry]) -> bool:
     """Whether the journal lists these entries and no other, as it does once a preparation is complete."""
-    return paths.journal(out).read_text(encoding="utf-8") == _text(entries)
+    return paths.journal(out).read_bytes() == _text(entries).encode()
 
 
 def write_journal(out: Path, entries: Iterable[Entry]) -> None:

@@ -118,7 +118,7 @@ def _selector(task: Task, network: nn.Module, validation: list[Case], folder: Pa
 def _build(task: Task, spec: EvalSpec, weights: Path | None) -> tuple[TaskLearner, dict[str, str]]:
     """Build the network; the head and all that was not pretrained start at random, from the seed alone."""
     seed_torch(spec.seed, BEFORE_TRAINING)
-    backbone = build(spec.encoder, task.in_channels, task.parts)
+    backbone = build(spec.preset, task.in_channels, task.parts)
     network = task.network(backbone)
     origin = load_pretrained(backbone, weights, task.recipe.stem)
     if MethodId.parse(spec.method).variant == FROZEN:

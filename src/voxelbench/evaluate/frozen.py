@@ -19,7 +19,7 @@ def frozen_trunk(spec: EvalSpec, weights: Path | None) -> tuple[Encoder, dict[st
     Without weights it is what every method of that seed starts from: the trunk is drawn first, from the seed alone.
     """
     seed_torch(spec.seed, BEFORE_TRAINING)
-    backbone = build(spec.encoder, len(spec.task.inputs), ())
+    backbone = build(spec.preset, len(spec.task.inputs), ())
     origin = load_pretrained(backbone, weights)
     return backbone.trunk.eval().requires_grad_(False), origin
 

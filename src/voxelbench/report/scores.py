@@ -1,6 +1,7 @@
 """`scores.csv`: tidy, one row a run and metric. A run without scores has one row with its reason."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,10 +50,10 @@ def _failure(path: Path) -> str:
     return f"failed: {json.loads(path.read_text(encoding='utf-8'))['reason']}"
 
 
-def write_scores(table: str, budget: str | None) -> None:
-    """Write the scores of every run behind a table."""
+def write_scores(table: str, budget: str | None, controls: Sequence[str] | None = None) -> None:
+    """Write the scores of every run behind a table; `controls` are rows besides the configured methods."""
     budget = table_budget(table, budget)
-    rows = [row for _, run in table_runs(table, budget) for row in run_scores(run)]
+    rows = [row for _, run in table_runs(table, budget, controls) for row in run_scores(run)]
     frame = pd.DataFrame(rows, columns=list(COLUMNS)).assign(track=table_config(table).track)
     frame = frame.sort_values(
         ["dataset", "task", "method", "variant", "ablation", "encoder", "fold", "seed", "metric", "space"],

@@ -1,6 +1,7 @@
 """A table: one row a method, one group of columns a dataset; empty cells have their reason in `notes`."""
 
 import shutil
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -19,20 +20,20 @@ from voxelbench.runs import RANDOM, TOKEN_PROBE, EvalRun
 NOTE_SEPARATOR = " | "
 
 
-def write_table(name: str, budget: str | None, allow_missing: bool) -> None:
-    """Write a table of one budget.
+def write_table(name: str, budget: str | None, allow_missing: bool, controls: Sequence[str] | None = None) -> None:
+    """Write a table of one budget; `controls` are rows besides the configured methods.
 
     Raises DataError if a run failed or is missing, unless `allow_missing`, which also collects the scores anew.
     """
     budget = table_budget(name, budget)
     if allow_missing:
-        write_scores(name, budget)
-    runs = table_runs(name, budget)
+        write_scores(name, budget, controls)
+    runs = table_runs(name, budget, controls)
     absent = [(run, state) for _, run in runs if (state := status(run)).name in ("failed", "missing")]
     if absent and not allow_missing:
         run, state = absent[0]
         raise DataError(f"{name}: {len(absent)} runs have no scores; the first is {run.folder()} ({state.reason}).")
-    frame = pd.DataFrame([_row(name, budget, row, runs) for row in table_rows(name, budget)])
+    frame = pd.DataFrame([_row(name, budget, row, runs) for row in table_rows(name, budget, controls)])
     write_text(paths.table(budget, name), frame.to_csv(index=False, float_format="%.2f", lineterminator="\n"))
 
 

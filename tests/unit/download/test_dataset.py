@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 import tarfile
 from threading import Event, Thread
 
@@ -10,7 +11,7 @@ from rich.console import Console
 
 from voxelbench import registry
 from voxelbench.cards import RemoteFile
-from voxelbench.data.download import dataset, download_archives, fetch, fetch_all
+from voxelbench.data.download import dataset, download_archives, fetch, fetch_all, fetch_sdist
 from voxelbench.data.download.progress import progress
 from voxelbench.errors import ChecksumError, DataError, VoxelbenchError
 
@@ -99,7 +100,36 @@ def test_archives_are_unpacked_and_other_files_stay_as_they_are(source, patience
     assert len(source.asked) == 2
     assert (tmp_path / "Task" / "set" / "a.nii").read_bytes() == volume
     files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    assert files == {"Task/set/a.nii", "archives/Task.tar", "list.csv"}
+    assert files == {"Task/set/a.nii", "archives/Task.tar", "archives/Task.tar.unpacked", "list.csv"}
+
+
+@pytest.fixture
+def unpacked(source, patience, tmp_path):
+    """Download a dataset of one archive; return its card."""
+    source.content = tar_of(source)
+    card = card_of(RemoteFile(url=source.url.replace("scan.nii.gz", "Task.tar"), sha256=source.sha256))
+    download_archives(tmp_path, card, patience)
+    return card
+
+
+def test_what_is_unpacked_needs_its_archive_no_longer(source, unpacked, patience, tmp_path):
+    (tmp_path / "archives" / "Task.tar").unlink()
+    download_archives(tmp_path, unpacked, patience)
+    assert len(source.asked) == 1
+
+
+def test_another_release_is_not_taken_for_what_was_unpacked(source, unpacked, patience, tmp_path):
+    source.content = tar_of(source)
+    (tmp_path / "archives" / "Task.tar").unlink()
+    card = card_of(RemoteFile(url=unpacked.files[0].url, sha256=source.sha256))
+    with pytest.raises(DataError, match=r"Task: was unpacked from another archive than the card names; remove it and"):
+        download_archives(tmp_path, card, patience)
+
+
+def test_a_kill_between_unpacking_and_its_note_costs_a_check(source, unpacked, patience, tmp_path):
+    (tmp_path / "archives" / "Task.tar.unpacked").unlink()
+    download_archives(tmp_path, unpacked, patience)
+    assert len(source.asked) == 1 and (tmp_path / "archives" / "Task.tar.unpacked").exists()
 
 
 def test_an_archive_that_leaves_its_folder_is_refused(source, patience, tmp_path):
@@ -167,6 +197,20 @@ def test_no_secret_is_ever_printed(source, patience, tmp_path, capfd, caplog, mo
     assert bool(said) == (misfortune in {"503", "403", "wait", "header", "redirect", "checksum", "proxy"})
     printed = said + out + err + caplog.text + "".join(path.name for path in tmp_path.iterdir())
     assert not [secret for secret in SECRETS if secret in printed]
+
+
+@pytest.mark.usefixtures("secrets")
+def test_the_secret_of_a_package_index_is_never_printed(source, tmp_path, capfd, caplog, monkeypatch):
+    index = source.url.partition("/scan")[0] + "/simple"
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", index)
+    page = {"Content-Type": "text/html", "ETag": ""}
+    source.script = [lambda request: source.answer(request, 200, b'<a href="/toy-1.0.tar.gz">toy-1.0.tar.gz</a>', page)]
+    with pytest.raises(ChecksumError) as caught:
+        fetch_sdist("toy", "1.0", "0" * 64, tmp_path / "toy.tar.gz")
+    assert "/toy-1.0.tar.gz has changed" in str(caught.value)
+    out, err = capfd.readouterr()
+    assert not [secret for secret in SECRETS if secret in f"{caught.value}{out}{err}{caplog.text}"]
 
 
 def test_progress_is_bars_on_a_terminal():

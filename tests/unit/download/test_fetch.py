@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from threading import Event, Thread
+from threading import Event, Thread, Timer
 
 import pytest
 import requests
 
 from voxelbench.data.download import Patience, fetch
 from voxelbench.data.download.http import Session
+from voxelbench.data.download.lock import exclusive
 from voxelbench.errors import ChecksumError, ConfigError, DataError
 
 BLOCK = 1 << 16
@@ -363,6 +364,18 @@ def test_who_comes_second_waits_and_asks_for_nothing(source, patience, tmp_path,
     assert [path.name for path in tmp_path.iterdir()] == ["scan"]
     assert (tmp_path / "scan").read_bytes() == source.content
     assert len(source.asked) == 1
+
+
+def test_who_waits_can_be_stopped(source, refused, tmp_path):
+    stop = Event()
+    (tmp_path / "deep").mkdir()
+    with exclusive(tmp_path / "deep" / "scan.partial"):
+        Timer(0.05, stop.set).start()
+        assert refused(stop=stop) == (
+            f"{tmp_path / 'deep' / 'scan.partial'}: stopped while another process writes it; "
+            "run the command again to go on."
+        )
+    assert source.asked == []
 
 
 def wait_until(is_so):

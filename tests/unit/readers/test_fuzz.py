@@ -15,11 +15,13 @@ from voxelbench.errors import DataError
 N_CASES = 160
 GROUPS = {
     "plain": ("nifti", "gzip", "npy", "stack"),
-    "nrrd": ("nrrd", "nrrd_gzip", "nrrd_bzip2"),
+    "nrrd": ("nrrd", "nrrd_gzip", "nrrd_bzip2", "cache"),
     "itk and dicom": ("metaimage", "metaimage_zlib", "dicom"),
-    "tables and lists": ("list", "manifest", "splits", "metadata"),
+    "tables and lists": ("journal", "list", "manifest", "splits", "metadata"),
 }
 """Kinds that share a process: to start one takes longer than to read 160 files."""
+MADE_AGAIN = {"journal"}
+"""What is lost of these is made again, and nothing is refused."""
 HANG_S = 200
 
 
@@ -39,7 +41,7 @@ def test_damaged_files(kinds, tmp_path):
     assert [(kind, how) for kind, how in ended if how.startswith("!")] == []
     assert Counter(kind for kind, _ in ended) == dict.fromkeys(kinds, N_CASES)
     n_refused = Counter(kind for kind, how in ended if how != "read")
-    assert min(n_refused[kind] for kind in kinds) > N_CASES / 4
+    assert all((n_refused[kind] > N_CASES / 4) == (kind not in MADE_AGAIN) for kind in kinds)
 
 
 def test_every_kind_is_damaged_and_all_are_two_thousand():

@@ -13,6 +13,7 @@ from unicodedata import normalize
 from voxelbench.data.download.disk import check_space
 from voxelbench.data.download.lock import locked
 from voxelbench.data.download.members import Member, members_of
+from voxelbench.data.download.partial import SUFFIX
 from voxelbench.errors import DataError
 
 MAX_EXPANSION = 100
@@ -44,7 +45,7 @@ def unpack(archive: Path, dest: Path, members: Sequence[str] = ("*",)) -> None:
     with locked(dest):
         if dest.exists():
             return
-        unpacked = dest.with_name(dest.name + ".partial")
+        unpacked = dest.with_name(dest.name + SUFFIX)
         shutil.rmtree(unpacked, ignore_errors=True)
         try:
             _unpack(archive, unpacked, members)

@@ -6,8 +6,11 @@ from pathlib import Path
 from threading import Event
 from urllib.parse import urlsplit
 
+from voxelbench.atomic import write_text
 from voxelbench.cards import DatasetCard, RemoteFile
+from voxelbench.data.download.address import shown
 from voxelbench.data.download.archive import is_archive, unpack
+from voxelbench.data.download.checksum import Checksum
 from voxelbench.data.download.disk import check_space
 from voxelbench.data.download.fetching import fetch
 from voxelbench.data.download.http import Session, size
@@ -25,14 +28,17 @@ ARCHIVES = "archives"
 def download_archives(raw: Path, card: DatasetCard, patience: Patience | None = None) -> None:
     """Fetch the files of an open dataset, and unpack the archives among them side by side in `raw`.
 
-    What is there already is only checked. Archives stay in `raw/archives`.
+    Files that are there already are only checked. Archives stay in `raw/archives`; what was unpacked from the archive
+    that the card names needs it no longer. Raises DataError for a folder that was unpacked from another one.
     """
     files = {_place(raw, file.url): file for file in card.files}
-    folders = {dest: raw / dest.name.split(".")[0] for dest in files if is_archive(dest.name)}
-    packed = [dest for dest, folder in folders.items() if not folder.exists()]
-    fetch_all(files, packed, patience)
-    for archive, folder in folders.items():
+    archives = {dest: raw / dest.name.split(".")[0] for dest in files if is_archive(dest.name)}
+    packed = {dest: folder for dest, folder in archives.items() if not _is_unpacked(dest, folder, files[dest])}
+    wanted = {dest: file for dest, file in files.items() if dest in packed or dest not in archives}
+    fetch_all(wanted, [dest for dest, folder in packed.items() if not folder.exists()], patience)
+    for archive, folder in packed.items():
         unpack(archive, folder)
+        write_text(_stamp(archive), _checksum(files[archive]))
 
 
 def fetch_all(
@@ -72,6 +78,28 @@ def fetch_all(
             stop.set()
             raise
     _raise_all(errors, len(files))
+
+
+def _is_unpacked(archive: Path, folder: Path, file: RemoteFile) -> bool:
+    """Say whether a folder was unpacked from the archive that the card names. Raises DataError if from another one."""
+    stamp = _stamp(archive)
+    if not (folder.exists() and stamp.exists()):
+        return False
+    if stamp.read_text(encoding="utf-8") != _checksum(file):
+        raise DataError(
+            f"{folder}: was unpacked from another archive than the card names; remove it and {stamp}, "
+            "then run the command again."
+        )
+    return True
+
+
+def _stamp(archive: Path) -> Path:
+    """Return where the checksum of an archive stays after it was unpacked."""
+    return archive.with_name(archive.name + ".unpacked")
+
+
+def _checksum(file: RemoteFile) -> str:
+    return Checksum.announced(shown(file.url), file.sha256, file.md5).expected
 
 
 def _place(raw: Path, url: str) -> Path:

@@ -34,13 +34,13 @@ def fetch(
     Raises ChecksumError if the content is another than announced, DataError if the source cannot be reached, stays
     out of order, or sends more than the disk takes.
     """
-    checksum = Checksum.announced(shown(url), sha256, md5)
+    checksum, stop = Checksum.announced(shown(url), sha256, md5), stop or Event()
     try:
         if not dest.exists():
             dest.parent.mkdir(parents=True, exist_ok=True)
-            with opened(dest, checksum) as partial:
+            with opened(dest, checksum, stop) as partial:
                 if partial is not None:
-                    _Fetch(url, partial, patience or Patience(), report, stop or Event()).bring()
+                    _Fetch(url, partial, patience or Patience(), report, stop).bring()
                     return dest
         checksum.check(dest)
     except OSError as error:

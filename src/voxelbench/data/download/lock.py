@@ -6,24 +6,27 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import BinaryIO
 
 from voxelbench.errors import DataError
 
 logger = logging.getLogger(__name__)
 
+_LOOK_EVERY_S = 0.1
+
 
 @contextmanager
-def exclusive(path: Path) -> Iterator[BinaryIO]:
+def exclusive(path: Path, stop: Event | None = None) -> Iterator[BinaryIO]:
     """Yield the file at `path`, made if need be, to read and append to; nobody else is given it meanwhile.
 
     The one who holds it may rename or remove it: those who wait then get a new file. Raises DataError where the file
-    system knows no locks.
+    system knows no locks, and if `stop` is set while this process waits.
     """
     while True:
         file = path.open("a+b")
         try:
-            _lock(file, path)
+            _lock(file, path, stop or Event())
         except OSError as error:
             file.close()
             raise DataError(
@@ -48,12 +51,17 @@ def locked(path: Path) -> Iterator[None]:
             lock.unlink()
 
 
-def _lock(file: BinaryIO, path: Path) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        logger.info("%s: waiting for another process that writes it", path)
-        fcntl.flock(file, fcntl.LOCK_EX)
+def _lock(file: BinaryIO, path: Path, stop: Event) -> None:
+    n_tries = 0
+    while True:
+        try:
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if n_tries == 0:
+                logger.info("%s: waiting for another process that writes it", path)
+            n_tries += 1
+        if stop.wait(_LOOK_EVERY_S):
+            raise DataError(f"{path}: stopped while another process writes it; run the command again to go on.")
 
 
 def _is_still_there(file: BinaryIO, path: Path) -> bool:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import BinaryIO
 
 from voxelbench.data.download.checksum import Checksum
@@ -13,6 +14,9 @@ from voxelbench.errors import ChecksumError
 
 BLOCK_BYTES = 1 << 16
 """What is read at once, and what a cut connection costs at most."""
+
+SUFFIX = ".partial"
+"""At the end of the name of what is not whole yet."""
 
 
 class Partial:
@@ -76,7 +80,7 @@ class Partial:
 
 def partial_path(dest: Path) -> Path:
     """Return where a file lies until it is whole."""
-    return dest.with_name(dest.name + ".partial")
+    return dest.with_name(dest.name + SUFFIX)
 
 
 def validator_path(partial: Path) -> Path:
@@ -85,13 +89,13 @@ def validator_path(partial: Path) -> Path:
 
 
 @contextmanager
-def opened(dest: Path, checksum: Checksum) -> Iterator[Partial | None]:
+def opened(dest: Path, checksum: Checksum, stop: Event) -> Iterator[Partial | None]:
     """Yield the partial file of `dest`, which becomes `dest` at the end if it is whole.
 
     Yields None if another process brought `dest` meanwhile. An error leaves what has come for the next fetch.
     """
     path = partial_path(dest)
-    with exclusive(path) as file:
+    with exclusive(path, stop) as file:
         if dest.exists():
             path.unlink()
             yield None

@@ -83,7 +83,10 @@ class Segmentation(Task):
         return rows + self._scores(seen, native, "native")
 
     def _scores(self, probabilities: Iterable[np.ndarray], case: Case, space: Space) -> list[Row]:
-        answers = answered_masks(probabilities, self.is_exclusive)
+        return self.mask_rows(answered_masks(probabilities, self.is_exclusive), case, space)
+
+    def mask_rows(self, answers: np.ndarray, case: Case, space: Space) -> list[Row]:
+        """Score masks (classes, X, Y, Z) that lie on the grid of their case."""
         return [row for each in self._pairs(answers, case) for row in self._class_rows(*each, case, space)]
 
     def _pairs(self, answers: np.ndarray, case: Case) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
