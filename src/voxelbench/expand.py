@@ -80,7 +80,7 @@ def _table_methods(table: Table, budget: str, controls: Sequence[str] | None) ->
         return [MethodId.parse(method) for method in table.methods]
     names = read_budget(budget).controls if controls is None else controls
     besides = (
-        method for method in map(MethodId.parse, names) if table.protocol != TOKEN_PROBE or not _is_external(method)
+        method for method in map(MethodId.parse, names) if table.protocol == "finetune" or not _is_external(method)
     )
     return list(dict.fromkeys((*map(MethodId.parse, read_config().methods), *besides)))
 

@@ -72,7 +72,7 @@ def make_scorer(spec: EvalSpec) -> Segmentation:
 
 
 def make_job(spec: EvalSpec, task: Segmentation, config: type[Strict], cases: TaskCases, work: Path) -> ExternalJob:
-    """Return what a run asks of its method: our parts, our classes. Raises DataError for a class of no training case."""
+    """Return what a run asks of its method: our parts and classes. Raises DataError for a class of no training case."""
     check_classes(cases.training, task)
     path = registry.folder("methods", MethodId.parse(spec.method).name) / registry.CONFIG
     return ExternalJob(
