@@ -133,9 +133,9 @@ def test_a_run_leaves_rows_and_diagnostics(checkout, make_case):
     table = read_rows(run.folder() / paths.CASES)
     record = json.loads((run.folder() / paths.RUN).read_text())
     assert set(table["metric"]) == {"probability", "is_true", "knn_accuracy"}
-    assert table["case_id"].nunique() == record["n_testing"] and record["n_training"] > record["n_testing"] > 0
+    assert table["case_id"].nunique() == record["n_test"] and record["n_train"] > record["n_test"] > 0
     n_features = read_encoder("swin12-demo").feature_size * 16
-    assert 1 < record["features"]["effective_rank"] <= min(n_features, record["n_training"] - 1)
+    assert 1 < record["features"]["effective_rank"] <= min(n_features, record["n_train"] - 1)
     assert record["features"]["uniformity"] < 0
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from voxelbench import config, environment, expand, paths, registry, resolve
 from voxelbench.errors import ConfigError, DataError
+from voxelbench.evaluate import cases as evaluated_cases
 from voxelbench.evaluate import external
 from voxelbench.external import External
 from voxelbench.runs import NO_CORPUS, OWN_NETWORK, EvalRun, MethodId, PretrainRun
@@ -21,7 +22,7 @@ SHAPE = (10, 12, 8)
 
 
 def run_of(dataset="msd_spleen", task="segmentation", budget="demo"):
-    return EvalRun(dataset, task, 0, PretrainRun(budget, NO_CORPUS, NNUNET, OWN_NETWORK, 0))
+    return EvalRun(dataset, task, 0, PretrainRun(budget, NO_CORPUS, NNUNET, OWN_NETWORK, 0), selection="harness")
 
 
 @pytest.fixture
@@ -156,7 +157,7 @@ def stub(checkout, make_case, monkeypatch):
     manifest.write_text("cases\n")
     method = type("Stub", (Answers,), {"steps": []})
     settings = type("Config", (Strict,), {"model_config": {"extra": "allow"}})
-    monkeypatch.setattr(external, "read_cases", lambda path: cases)
+    monkeypatch.setattr(evaluated_cases, "read_cases", lambda path: cases)
     monkeypatch.setattr(registry, "load_external", lambda name: SimpleNamespace(Config=settings, External=method))
     return method
 
@@ -164,7 +165,8 @@ def stub(checkout, make_case, monkeypatch):
 def test_answers_are_scored_on_the_native_grid_and_recorded(stub):
     external.evaluate_external(run_of())
     folder = run_of().folder()
-    scored = pd.read_csv(folder / paths.CASES).set_index("case_id")
+    rows = pd.read_csv(folder / paths.CASES)
+    scored = rows[rows["metric"] == "dice"].set_index("case_id")
     assert scored.loc["spleen_10", "value"] == 1.0 and scored.loc["spleen_13", "value"] == 0.0
     assert set(scored["space"]) == {"native"} and set(scored["n_voxels"]) == {4 * 5 * 3}
     record = json.loads((folder / paths.RUN).read_text())

@@ -151,7 +151,7 @@ def test_a_run_scores_the_selected_weights_and_leaves_the_record(prepared):
     assert losses[0].endswith(",validation") and len(values) == 2
     record = yaml.safe_load((run.folder() / paths.RUN).read_text())
     assert record["selected_step"] == (2 if values[1] >= values[0] else 1)
-    assert record["n_validation"] == 2 and record["flops_per_crop"] > 1e9
+    assert record["n_val"] == 2 and record["flops_per_crop"] > 1e9
     assert not (run.folder() / paths.SELECTED).exists()
 
 

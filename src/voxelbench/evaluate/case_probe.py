@@ -35,16 +35,16 @@ def probe_cases(run: EvalRun) -> None:
     recipe = CaseProbeRecipe.model_validate(spec.recipe)
     manifest, weights = eval_manifest(run), run.pretrain.weights()
     with record.phase("data"):
-        training, _, testing = task_cases(spec, manifest)
+        cases = task_cases(spec, manifest)
     with record.phase("build"):
         trunk, record.extra["parts"] = frozen_trunk(spec, weights)
         trunk.to(device)
     with record.phase("encode"):
-        learnt, tested = (pooled(trunk, cases, spec.task.inputs, recipe) for cases in (training, testing))
+        learnt, tested = (pooled(trunk, part, spec.task.inputs, recipe) for part in (cases.training, cases.testing))
     with record.phase("score"):
         classes = registry.dataset_card(run.dataset).classes
-        rows = classify(learnt, training, tested, testing, classes, recipe)
-    record.extra |= {"n_training": len(training), "n_testing": len(testing), "features": spread(learnt)}
+        rows = classify(learnt, cases.training, tested, cases.testing, classes, recipe)
+    record.extra |= {**cases.counts(), "features": spread(learnt)}
     record.write([manifest, *([weights] if weights else [])], str(device))
     write_rows(folder / paths.CASES, rows)
 

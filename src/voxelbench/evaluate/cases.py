@@ -21,6 +21,10 @@ class TaskCases(NamedTuple):
     validation: list[Case]
     testing: list[Case]
 
+    def counts(self) -> dict[str, int]:
+        """Return how many cases each part has, as `run.json` names them."""
+        return {"n_train": len(self.training), "n_val": len(self.validation), "n_test": len(self.testing)}
+
 
 def task_cases(spec: EvalSpec, manifest: Path, native: Path | None = None) -> TaskCases:
     """Return the cases of a run; those of the test know themselves on the grid of the manifest `native`, if given.

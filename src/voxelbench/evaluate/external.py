@@ -43,7 +43,8 @@ def evaluate_external(run: EvalRun) -> None:
     prepare_device(spec.device, spec.threads)
     task, plugin = make_scorer(spec), registry.load_external(run.pretrain.method.name)
     with record.phase("data"):
-        job = make_job(spec, task, plugin.Config, task_cases(spec, manifest), work)
+        cases = task_cases(spec, manifest)
+        job = make_job(spec, task, plugin.Config, cases, work)
         _claim(work, spec)
     with redirect_stdout(sys.stderr):  # a tool prints, and a job's log is its standard error
         method: External = plugin.External(job)
@@ -56,8 +57,7 @@ def evaluate_external(run: EvalRun) -> None:
     with record.phase("score"):
         scored = zip(job.testing, answers, strict=True)
         rows = [row for case, label in scored for row in task.mask_rows(task.masks(label), case, "native")]
-    for name, cases in (("n_train", job.training), ("n_val", job.validation), ("n_test", job.testing)):
-        record.extra[name] = len(cases)
+    record.extra |= cases.counts()
     record.write([manifest], spec.device)
     write_rows(folder / paths.CASES, rows)
     if not os.environ.get(KEEP):

@@ -74,7 +74,7 @@ def finetune(run: EvalRun) -> None:
     record.extra["selected_step"] = selector.restore() if selector else task.recipe.steps
     with record.phase("score"):
         rows = score_cases(task, learner.network.eval(), cases.testing, task.score)
-    record.extra |= {f"n_{part}": len(members) for part, members in cases._asdict().items()}
+    record.extra |= cases.counts()
     write_log(folder / paths.LOSSES, log)
     record.write([path for path in (manifest, native, weights) if path], str(device))
     write_rows(folder / paths.CASES, rows)

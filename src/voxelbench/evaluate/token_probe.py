@@ -33,7 +33,7 @@ def probe_tokens(run: EvalRun) -> None:
     classes = task_classes(registry.dataset_card(run.dataset), spec.task)
     manifest, weights = eval_manifest(run), run.pretrain.weights()
     with record.phase("data"):
-        training, _, testing = task_cases(spec, manifest)
+        cases = task_cases(spec, manifest)
     with record.phase("build"):
         trunk, record.extra["parts"] = frozen_trunk(spec, weights)
         trunk.to(device)
@@ -42,19 +42,20 @@ def probe_tokens(run: EvalRun) -> None:
         return read_tokens(trunk, case, spec.task.inputs, classes, recipe)
 
     with record.phase("encode"):
-        learnt, tested = join(tokens(case) for case in training), [tokens(case) for case in testing]
+        learnt, tested = join(tokens(case) for case in cases.training), [tokens(case) for case in cases.testing]
     with record.phase("fit"):
         fitted = fit(learnt, recipe)
     names = list(classes)
     with record.phase("score"):
-        rows = [row for case, held in zip(testing, tested, strict=True) for row in score(fitted, held, case, names)]
+        rows = [
+            row for case, held in zip(cases.testing, tested, strict=True) for row in score(fitted, held, case, names)
+        ]
     if not rows:
         raise DataError(
             f"{manifest}: no test case has tokens with a class and tokens without it; set a finer `grid` or `stride`."
         )
     record.extra |= {
-        "n_train": len(training),
-        "n_test": len(testing),
+        **cases.counts(),
         "n_train_tokens": len(learnt.holds),
         "n_test_tokens": sum(len(each.holds) for each in tested),
         "features": spread(learnt.features),
