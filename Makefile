@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv nnunet test check FORCE
+.PHONY: help venv nnunet test test-nnunet check FORCE
 .PRECIOUS: results/% results/%.csv
 
 VENV := .venv
@@ -21,7 +21,7 @@ FLAGS ?=
 
 help: ## say what can be made
 	@echo "make results/table1.csv   the main table; results/<table>.csv for any table of config/config.yaml"
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t\t  /p' Makefile | expand -t 8
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 26
 
 venv: $(INSTALLED) ## make the virtual environment, .venv
 
@@ -51,6 +51,10 @@ results/%: $(INSTALLED) FORCE
 
 test: $(INSTALLED) ## run all tests; one BLAS thread each, one process a core
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 pytest --numprocesses auto --maxprocesses 8 $(FLAGS)
+
+test-nnunet: nnunet ## run the tests that need nnU-Net, in its environment
+	$(VENV)-nnunet/bin/python -m pip install -qq -c constraints.txt pytest
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(VENV)-nnunet/bin/python -m pytest -m nnunet methods/nnunet
 
 check: $(INSTALLED) ## run the linters, the formatters in check mode, and the type checker
 	ruff check .

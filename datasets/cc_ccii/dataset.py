@@ -10,6 +10,7 @@ from voxelbench.data.prepare import prepare_cases
 from voxelbench.data.readers import stack
 from voxelbench.errors import DataError
 
+from . import derived
 from .twin import write_twin
 
 
@@ -25,15 +26,23 @@ def phantom(raw: Path, card: DatasetCard) -> None:
 
 def _cases(raw: Path, card: DatasetCard) -> list[NativeCase]:
     cases: dict[str, NativeCase] = {}
+    for case in [*_slices(raw, card), *derived.cases(raw, card.classes)]:
+        if case.case_id in cases:
+            scan, other = (_scan(found) for found in (case, cases[case.case_id]))
+            raise DataError(f"{scan}: scan {case.case_id} is also in {other}; expected it once, remove one.")
+        cases[case.case_id] = case
+    return list(cases.values())
+
+
+def _scan(case: NativeCase) -> Path:
+    """Return the file or folder that a case is read from."""
+    return next(source for source in (*case.channels, *case.sources) if isinstance(source, Path))
+
+
+def _slices(raw: Path, card: DatasetCard) -> Iterator[NativeCase]:
     for target, folder in _class_folders(raw, card.classes):
         for patient in _subfolders(folder):
-            for scan in _subfolders(patient):
-                case = _case(scan, target)
-                if case.case_id in cases:
-                    other = cases[case.case_id].channels[0]
-                    raise DataError(f"{scan}: scan {case.case_id} is also in {other}; expected it once, remove one.")
-                cases[case.case_id] = case
-    return list(cases.values())
+            yield from (_case(scan, target) for scan in _subfolders(patient))
 
 
 def _class_folders(folder: Path, classes: tuple[str, ...]) -> Iterator[tuple[int, Path]]:

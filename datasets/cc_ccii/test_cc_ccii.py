@@ -128,3 +128,37 @@ def test_folder_without_classes(write_twin, prepare, tmp_path):
     (tmp_path / "empty" / "other").mkdir(parents=True)
     with pytest.raises(DataError, match="no case of cc_ccii found"):
         prepare(tmp_path / "empty", card)
+
+
+@pytest.mark.parametrize("axes", [(2, 1, 0), (1, 0, 2)], ids=["slices first", "slices last"])
+def test_arrays_made_from_slices_give_the_same_cases(write_twin, prepare, axes):
+    raw, card = write_twin("cc_ccii")
+    before = {case.case_id: (case.target, case.read()) for case in prepare(raw, card)}
+    (raw / "npy").mkdir()
+    for scan in scans(raw):
+        case_id = f"p{scan.parent.name}-s{scan.name}"
+        np.save(raw / "npy" / f"{case_id}.npy", before[case_id][1][0].astype(np.uint8).transpose(axes))
+        shutil.rmtree(scan)
+    cases = prepare(raw, card)
+    assert {case.case_id for case in cases} == set(before)
+    for case in cases:
+        assert case.target == before[case.case_id][0]
+        np.testing.assert_array_equal(case.read(), before[case.case_id][1])
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "sentence"),
+    [
+        ("p1-s2", (4, 4, 3), "no row of a list CC_CCII_fold"),
+        (None, (4, 4, 4), r"has shape \(4, 4, 4\), expected two equal axes"),
+        (None, (5, 4, 3), r"has shape \(5, 4, 3\), expected two equal axes"),
+    ],
+)
+def test_arrays_that_do_not_say_enough(write_twin, prepare, name, shape, sentence):
+    raw, card = write_twin("cc_ccii")
+    scan = scans(raw)[0]
+    (raw / "npy").mkdir()
+    np.save(raw / "npy" / f"{name or f'p{scan.parent.name}-s{scan.name}'}.npy", np.zeros(shape, np.uint8))
+    shutil.rmtree(scan)
+    with pytest.raises(DataError, match=sentence):
+        prepare(raw, card)

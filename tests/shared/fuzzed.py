@@ -19,7 +19,7 @@ import nrrd
 import numpy as np
 import SimpleITK as sitk
 from damage import damaged_bytes, damaged_json, damaged_json_lines, damaged_table
-from phantom_dicom import SeriesWriter
+from phantom_dicom import SeriesWriter, pet_tags, write_segmentation
 from PIL import Image
 
 from voxelbench import paths, registry
@@ -29,8 +29,11 @@ from voxelbench.data.manifest import Row, write_manifest
 from voxelbench.data.msd import find_cases
 from voxelbench.data.native import NativeCase
 from voxelbench.data.prepare import prepare_cases
-from voxelbench.data.readers import read
+from voxelbench.data.readers import read, segmentation
 from voxelbench.data.splits import read_splits
+from voxelbench.data.suv_readers import SuvSeries
+from voxelbench.datasets.adni import dataset as adni
+from voxelbench.datasets.brats21.dataset import _read_folds as read_folds
 from voxelbench.datasets.udpet.metadata import read_metadata
 from voxelbench.errors import VoxelbenchError
 
@@ -72,8 +75,28 @@ def write_metaimage(path: Path, is_compressed: bool) -> None:
 
 
 def write_series(path: Path) -> None:
-    writer = SeriesWriter(path.parent)
-    writer.write(VOLUME)
+    SeriesWriter(path.parent).write(VOLUME)
+
+
+def write_pet(path: Path) -> None:
+    SeriesWriter(path.parent, "PT").write(VOLUME, **pet_tags(3.5e8, 70.0, 3600))
+
+
+def write_mask(path: Path) -> None:
+    write_segmentation(path, VOLUME > 1000, SeriesWriter(path.parent))
+
+
+def write_folds(path: Path) -> None:
+    names = [f"BraTS2021_{n:05d}" for n in range(3)]
+    entries = [
+        {"fold": 0, "image": [f"{name}/{name}_flair.nii.gz"], "label": f"{name}/{name}_seg.nii.gz"} for name in names
+    ]
+    path.write_text(json.dumps({"training": entries}))
+
+
+def write_search(path: Path) -> None:
+    rows = [f'"I{n}","002_S_000{n}","CN","PET"' for n in range(3)]
+    path.write_text("\n".join(['"Image Data ID","Subject","Group","Modality"', *rows, ""]))
 
 
 def write_stack(path: Path) -> None:
@@ -185,16 +208,33 @@ def holds_values(found: Any, path: Path, is_cut: bool) -> None:
 
 def holds_series(found: Any, path: Path, is_cut: bool) -> None:
     """Assert that all slices but the damaged one are what and where they were."""
-    z = next(z for z, file in enumerate(sorted_series(path.parent)) if file == path)
+    z = next(z for z in range(SHAPE[2]) if path.stem == f"PHANTOM_{z * 7 % SHAPE[2]:04d}")
     values, affine = found
     assert values.shape == SHAPE and np.isfinite(values).all()
-    np.testing.assert_array_equal(np.delete(values, z, 2), np.delete(VOLUME, z, 2))
+    np.testing.assert_allclose(np.delete(values, z, 2), np.delete(VOLUME, z, 2), rtol=1e-5)
     np.testing.assert_allclose(affine, np.diag([-1, -1, 1, 1]) @ AFFINE, atol=0.5)
-    assert not is_cut or (values == VOLUME).all()
+    if is_cut:
+        np.testing.assert_allclose(values, VOLUME, rtol=1e-5)
 
 
-def sorted_series(folder: Path) -> list[Path]:
-    return [folder / f"PHANTOM_{z * 7 % SHAPE[2]:04d}.dcm" for z in range(SHAPE[2])]
+def holds_suv(found: Any, path: Path, is_cut: bool) -> None:
+    """Assert that one damaged header does not change the factor of the series."""
+    left_bq = 3.5e8 * 2 ** (-3600 / 6586.2)
+    holds_series((found[0] / (70.0 * 1000 / left_bq), found[1]), path, is_cut)
+
+
+def holds_mask(found: Any, path: Path, is_cut: bool) -> None:
+    assert found.shape == SHAPE and set(np.unique(found)) <= {0, 1}
+    assert not is_cut or ((found > 0) == (VOLUME > 1000)).all()
+
+
+def holds_pairs(found: Any, path: Path, is_cut: bool) -> None:
+    """Assert that what a list says is text."""
+    assert all(isinstance(image, str) and isinstance(label, Path) for image, label in found)
+
+
+def holds_scans(found: Any, path: Path, is_cut: bool) -> None:
+    assert found and all(image_id == scan.image_id and scan.source == path for image_id, scan in found.items())
 
 
 def holds_stack(found: Any, path: Path, is_cut: bool) -> None:
@@ -241,6 +281,18 @@ def read_list(path: Path) -> Any:
     return find_cases(path.parent)
 
 
+def read_suv(path: Path) -> Any:
+    return SuvSeries(path.parent)()
+
+
+def read_mask(path: Path) -> Any:
+    return segmentation.read(path.parent, SHAPE, np.diag([-1, -1, 1, 1]) @ AFFINE)
+
+
+def read_search(path: Path) -> Any:
+    return adni._read_search(path.parent)
+
+
 def read_folder(path: Path) -> Any:
     return read(path.parent)
 
@@ -257,10 +309,14 @@ KINDS = {
         "a.npy", lambda path: np.save(path, VOLUME), read, partial(holds_volume, lambda path: (np.load(path), None))
     ),
     "dicom": Kind("PHANTOM_0002.dcm", write_series, read_folder, holds_series),
+    "pet": Kind("PHANTOM_0000.dcm", write_pet, read_suv, holds_suv),
+    "segmentation": Kind("mask.dcm", write_mask, read_mask, holds_mask),
     "stack": Kind("3.png", write_stack, read_folder, holds_stack),
     "cache": Kind("a.h5", lambda path: write_volume(path, VOLUME), read_volume, holds_voxels),
     "journal": Kind(paths.journal(Path()).name, write_journal, resume, holds_manifest, damaged_json_lines),
     "list": Kind("dataset.json", write_list, read_list, holds_list, damaged_json),
+    "folds": Kind("brats21_folds.json", write_folds, read_folds, holds_pairs, damaged_json),
+    "search": Kind("search.csv", write_search, read_search, holds_scans, damaged_table),
     "manifest": Kind("manifest.csv", write_rows, read_cases, holds_rows, damaged_table),
     "splits": Kind("splits.csv", write_parts, read_splits, holds_parts, damaged_table),
     "metadata": Kind("udpet_metadata.csv", write_injections, read_metadata, holds_injections, damaged_table),

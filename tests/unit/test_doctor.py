@@ -249,6 +249,18 @@ def test_a_corpus_is_told_with_its_datasets(raw, said):
     ]
 
 
+def test_on_a_terminal_it_is_a_table(raw, said, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    _, lines = said("toys")
+    assert [line.split()[1:4] for line in lines] == [
+        ["corpus", "toys", "1"],
+        ["toy", "nothing", "there;"],
+        ["free", "open,", "fetched"],
+    ]
+    assert "\x1b[31m--\x1b[0m" in lines[0] and "\x1b[32mok\x1b[0m" in lines[2]
+
+
 def test_a_name_that_is_none_is_one_sentence(raw, capsys):
     assert main(["doctor", "toi"]) == 1
     assert capsys.readouterr().err == "voxelbench: There is no dataset or corpus 'toi'. Did you mean 'toy'?\n"

@@ -129,3 +129,20 @@ def test_a_series_is_read_as_suv_and_says_how(tmp_path, dicom_series, dicom_pet_
     (decision,) = reader.decisions()
     assert decision.startswith(f"SUV = Bq/mL x {expected(3600):.6g} (70 kg, 3.5e+08 Bq, 3600 s before")
     assert "Nobody" not in decision
+
+
+@pytest.mark.parametrize(
+    ("keyword", "other"),
+    [
+        ("PatientWeight", pet(PatientWeight=30.0)),
+        ("Units", pet(Units="GML")),
+        ("SeriesTime", pet(SeriesTime="103000")),
+        ("RadiopharmaceuticalInformationSequence", pet(drugs=[drug(RadionuclideTotalDose=3.4e8)])),
+    ],
+)
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_one_damaged_header_changes_nothing(tmp_path, keyword, other, place):
+    headers = [pet(), pet()]
+    headers.insert(place, other)
+    with pytest.raises(DataError, match=f"its slices do not agree on {keyword}"):
+        factor(tmp_path, *headers)

@@ -41,6 +41,12 @@ _MAX_HALF_LIVES = 20
 _LONGEST_OVER_MIDNIGHT = timedelta(hours=12)
 
 _PHILIPS_SUV, _PHILIPS_BQ_ML = Tag(0x7053, 0x1000), Tag(0x7053, 0x1009)
+_SHARED = (
+    *("Units", "SUVType", "CorrectedImage", "DecayCorrection", "SeriesDate", "SeriesTime", "PatientWeight"),
+    *("RadiopharmaceuticalInformationSequence", _PHILIPS_SUV, _PHILIPS_BQ_ML),
+)
+"""What every slice of a series states alike, so that one damaged header cannot change the values of all."""
+
 _CORRECTIONS = {"ATTN": "attenuation", "DECY": "decay"}
 
 
@@ -91,6 +97,9 @@ def suv_factor(headers: Sequence[Dataset], where: Path) -> tuple[float, str]:
 
 def _factor(headers: Sequence[Dataset], where: Path) -> tuple[float, str]:
     header = headers[0]
+    for keyword in _SHARED:
+        if any(other.get(keyword) != header.get(keyword) for other in headers):
+            raise DataError(f"{where}: its slices do not agree on {keyword}, which SUV needs; fetch the series again.")
     if header.get("Modality") != "PT":
         raise DataError(f"{where}: has modality {header.get('Modality')}, expected PT, which SUV needs.")
     units = str(header.get("Units", "none"))

@@ -11,9 +11,13 @@ _ENCODING = "utf-8-sig"
 
 
 def columns(path: Path) -> list[str]:
-    """Return the names in the first line of a table, whatever else the file holds."""
+    """Return the names in the first line of a table, whatever else the file holds; none if that is no such line."""
     with path.open(newline="", encoding=_ENCODING, errors="replace") as file:
-        return next(csv.reader([file.readline()]), [])
+        line = file.readline()
+    try:
+        return next(csv.reader([line]), [])
+    except csv.Error:
+        return []
 
 
 def read_table(

@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from PIL import Image
 
 from voxelbench.data.readers import read
+from voxelbench.errors import DataError
 
 SHAPE = (9, 14, 6)
 AFFINE = np.array([[0.8, 0, 0, -10], [0, 1.5, 0, 20], [0, 0, 3.0, 5], [0, 0, 0, 1]])
@@ -152,3 +153,24 @@ def test_a_slope_and_an_intercept_a_slice(tmp_path, volume, dicom_series):
     slices = np.arange(SHAPE[2])
     np.testing.assert_allclose(found, volume * (0.5 + slices) + 10 * slices, rtol=1e-6)
     assert found.dtype == np.float32
+
+
+def test_a_damaged_metaimage_is_no_memory_of_something_else(tmp_path, volume):
+    """ITK returns uninitialised memory for voxels that it cannot inflate, without an error."""
+    write_compressed(tmp_path / "a.mha", volume, AFFINE)
+    content = (tmp_path / "a.mha").read_bytes()
+    size = content.partition(b"CompressedDataSize = ")[2].partition(b"\n")[0]
+    (tmp_path / "a.mha").write_bytes(content.replace(b"Size = " + size, b"Size = " + b"9" * len(size)))
+    np.testing.assert_array_equal(read(tmp_path / "a.mha")[0], volume)
+    (tmp_path / "a.mha").write_bytes(content.replace(b"DimSize = 9", b"DimSize = 8"))
+    with pytest.raises(DataError, match="holds more than the"):
+        read(tmp_path / "a.mha")
+
+
+def test_bytes_that_were_put_in_between_are_noticed(tmp_path, volume):
+    """A copy in text mode puts a carriage return before every line feed."""
+    write_nii(tmp_path / "a.nii", volume, AFFINE)
+    content = (tmp_path / "a.nii").read_bytes()
+    (tmp_path / "a.nii").write_bytes(content[:352] + content[352:].replace(b"\n", b"\r\n"))
+    with pytest.raises(DataError, match="holds more than the 1512 bytes of voxels that it declares"):
+        read(tmp_path / "a.nii")

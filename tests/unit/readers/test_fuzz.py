@@ -12,14 +12,14 @@ import pytest
 
 from voxelbench.errors import DataError
 
-N_CASES = 160
+N_CASES = 130
 GROUPS = {
     "plain": ("nifti", "gzip", "npy", "stack"),
     "nrrd": ("nrrd", "nrrd_gzip", "nrrd_bzip2", "cache"),
-    "itk and dicom": ("metaimage", "metaimage_zlib", "dicom"),
-    "tables and lists": ("journal", "list", "manifest", "splits", "metadata"),
+    "itk and dicom": ("metaimage", "metaimage_zlib", "dicom", "pet", "segmentation"),
+    "tables and lists": ("journal", "list", "folds", "search", "manifest", "splits", "metadata"),
 }
-"""Kinds that share a process: to start one takes longer than to read 160 files."""
+"""Kinds that share a process: to start one takes longer than to read 130 files."""
 MADE_AGAIN = {"journal"}
 """What is lost of these is made again, and nothing is refused."""
 HANG_S = 200

@@ -34,9 +34,13 @@ def read(folder: Path, shape: Shape, affine: np.ndarray) -> np.ndarray:
         frames = dataset.pixel_array.reshape(-1, shape[1], shape[0])
         shared = dataset.SharedFunctionalGroupsSequence[0]
         label = np.zeros(shape, np.uint8)
+        seen: set[tuple[int, int]] = set()
         for frame, groups in zip(frames, dataset.PerFrameFunctionalGroupsSequence, strict=True):
             z = _slice_of(files[0], _place(groups, shared), shape, affine)
-            segment = groups.SegmentIdentificationSequence[0].ReferencedSegmentNumber
+            segment = int(groups.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
+            if (segment, z) in seen:
+                raise DataError(f"{files[0]}: has two frames of segment {segment} on slice {z}; fetch it again.")
+            seen.add((segment, z))
             label[..., z][frame.T > 0] = segment
     return label
 
