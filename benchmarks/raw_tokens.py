@@ -51,7 +51,7 @@ def main() -> None:
     spec = eval_spec(run)
     recipe = TokenProbeRecipe.model_validate(spec.recipe)
     classes = task_classes(registry.dataset_card(run.dataset), spec.task)
-    training, testing = task_cases(spec, eval_manifest(run))
+    training, _, testing = task_cases(spec, eval_manifest(run))
     print("| cell, voxels | features | token AUC x 100 |\n|---|---|---|")
     for cell in CELLS:
         encoder = Intensities(recipe.stride, cell)

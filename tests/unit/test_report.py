@@ -17,7 +17,7 @@ from voxelbench.report.replace import check_replace
 from voxelbench.report.scores import write_scores
 from voxelbench.report.show import show
 from voxelbench.report.statistics import mean_interval
-from voxelbench.report.tables import publish, write_table
+from voxelbench.report.tables import NOTE_SEPARATOR, publish, write_table
 from voxelbench.runs import NO_CORPUS
 
 COLUMNS = ["case_id", "patient_id", "class", "metric", "value"]
@@ -135,6 +135,16 @@ def test_cells_pool_folds_and_average_seeds(tables):
     assert table["spleen"].tolist() == [45.0, 45.0] and table["n_seeds"].tolist() == [2, 2]
     assert table["average"].tolist() == [46.25, 46.25] and table["n_datasets"].tolist() == [2, 2]
     assert (table["organs_low"] < 47.5).all() and (table["organs_high"] > 47.5).all()
+
+
+def test_a_cell_of_one_patient_has_no_interval_and_a_note_says_why(tables):
+    for run in all_runs():
+        fake_run(run, [0.4] if run.dataset == "msd_spleen" else [0.2, 0.6])
+    write_table("small", "demo", allow_missing=False)
+    row = read_table().loc["scratch"]
+    assert row["spleen"] == 40.0 and row["spleen_n"] == 1 and np.isnan([row["spleen_low"], row["spleen_high"]]).all()
+    assert "spleen: one patient, so no interval" in row["notes"].split(NOTE_SEPARATOR)
+    assert "organs: one patient" not in row["notes"] and row["organs_low"] < row["organs_high"]
 
 
 def test_tables_and_scores_are_equal_bytes_when_made_again(tables):

@@ -1,5 +1,6 @@
 """Weights are selected by held-out cases, or by the test cases as upstream does; a resumed run selects the same."""
 
+import re
 import shutil
 
 import numpy as np
@@ -9,15 +10,19 @@ import yaml
 from torch import nn
 
 from voxelbench import paths, registry
+from voxelbench.config import read_encoder
 from voxelbench.data.case import read_cases
 from voxelbench.data.grid import grid_name
 from voxelbench.data.source import write_twin
 from voxelbench.data.splits import select
 from voxelbench.encoders.build import build
-from voxelbench.errors import ConfigError, DataError
+from voxelbench.encoders.publish import publish
+from voxelbench.errors import ConfigError, DataError, TrainingError
 from voxelbench.evaluate.cases import check_classes, task_cases
 from voxelbench.evaluate.complexity import measure
+from voxelbench.evaluate.controls import shuffle_targets
 from voxelbench.evaluate.finetune import make_task, score_cases
+from voxelbench.evaluate.labels import absent_classes
 from voxelbench.evaluate.run import evaluate
 from voxelbench.evaluate.selection import Selector
 from voxelbench.expand import eval_manifest, native_manifest
@@ -96,8 +101,8 @@ def make_run(checkout):
     budget = checkout / "config" / "budgets" / "coarse.yaml"
     budget.write_text(yaml.safe_dump({"extends": "demo", "recipes": recipes}))
 
-    def make(dataset="msd_spleen", task="segmentation", method=str(RANDOM), **changes):
-        pretrain = PretrainRun("coarse", NO_CORPUS, MethodId.parse(method), "swin12-demo", 0)
+    def make(dataset="msd_spleen", task="segmentation", method=str(RANDOM), corpus=NO_CORPUS, **changes):
+        pretrain = PretrainRun("coarse", corpus, MethodId.parse(method), "swin12-demo", 0)
         return EvalRun(dataset, task, 0, pretrain, **changes)
 
     return make
@@ -181,6 +186,76 @@ def test_a_class_without_training_cases_is_named(make_run, make_case):
     name = registry.dataset_card("cc_ccii").classes[1]
     with pytest.raises(DataError, match=rf"none of the 2 training cases .*, fraction 0.1 is of class '{name}'; take"):
         check_classes(training, spec)
+
+
+@pytest.fixture
+def make_labelled(make_case):
+    """Return a function that makes a case of 2 x 3 x 4 voxels whose first ones carry some labels."""
+
+    def make(name, *values):
+        label = np.zeros((2, 3, 4), np.uint8)
+        label.flat[: len(values)] = values
+        return make_case(np.zeros((1, *label.shape), np.float32), label, name=name)
+
+    return make
+
+
+def test_a_structure_without_training_cases_is_named(make_run, make_labelled):
+    spec = eval_spec(make_run(dataset="msd_liver", fraction=0.5))
+    training = [make_labelled("a"), make_labelled("b", 1)]
+    with pytest.raises(DataError) as caught:
+        check_classes(training, spec)
+    assert str(caught.value) == (
+        "msd_liver: none of the 2 training cases of split nnunet_fold0, fold 0, fraction 0.5 shows 'cancer'; "
+        "take another fold or a larger fraction."
+    )
+    check_classes([*training, make_labelled("c", 2)], spec)
+    probe = eval_spec(make_run(dataset="msd_liver", protocol="token_probe", selection="last"))
+    check_classes(training, probe)
+
+
+def test_labels_are_read_until_all_classes_were_seen(make_labelled):
+    regions = {"whole": (1, 2, 4), "core": (1, 4), "enhancing": (4,)}
+    training = [make_labelled("a", 2), make_labelled("b"), make_labelled("c", 4), make_labelled("d")]
+    assert absent_classes(training[:2], regions) == ["core", "enhancing"]
+    training[3].label_image.unlink()
+    assert absent_classes(training, regions) == []
+
+
+def test_one_case_has_no_other_to_take_a_label_from(make_labelled):
+    with pytest.raises(DataError, match="`shuffled` gives a case the label of another, but case a trains alone; take"):
+        shuffle_targets([make_labelled("a", 1)], np.random.RandomState(0))
+
+
+def test_without_validation_cases_the_remedy_is_named(prepared):
+    run, spec = prepared(selection="harness")
+    manifest = eval_manifest(run)
+    held_out = ids(task_cases(spec, manifest).validation)
+    lines = manifest.read_text().splitlines(keepends=True)
+    manifest.write_text("".join(line for line in lines if line.split(",")[0] not in held_out))
+    with pytest.raises(DataError) as caught:
+        task_cases(spec, manifest)
+    assert str(caught.value) == (
+        f"msd_spleen: split {spec.task.split}, fold 0 has no val case among {len(lines) - 1 - len(held_out)} prepared; "
+        "test the last weights (`selection: last`), or name a split that holds validation cases out."
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"feature_size": 24, "name": "wide"}, "has shape .* the run names another encoder"),
+        ({"merging": "fixed", "name": "fixed"}, "was trained with `merging: fixed`, the run's encoder swin12-demo has"),
+    ],
+)
+def test_a_checkpoint_of_another_encoder_is_named(prepared, changes, sentence):
+    run, _ = prepared(method="s2dc.code", corpus="ct", selection="last")
+    weights = run.pretrain.weights()
+    weights.parent.mkdir(parents=True)
+    publish(build(read_encoder("swin12-demo").model_copy(update=changes), 1, ()), weights)
+    with pytest.raises(TrainingError, match=rf"{re.escape(str(weights))}: .*{sentence}"):
+        evaluate(run)
+    assert not (run.folder() / paths.CASES).exists()
 
 
 def test_a_prediction_that_is_not_finite_is_named(prepared):

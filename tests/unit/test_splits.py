@@ -87,7 +87,9 @@ def test_an_empty_part_is_refused(make_card, make_cases, list_cases):
     list_cases({("main", 0): {"a": "train"}})
     with pytest.raises(DataError) as caught:
         splits.select(make_cases(("a", "smith")), make_card(splits=rule("listed")), "main", 0, "test")
-    assert str(caught.value) == "toy: split main, fold 0 has no test case among the 1 prepared ones."
+    assert str(caught.value) == (
+        "toy: split main, fold 0 has no test case among 1 prepared; prepare more cases, or name another fold or split."
+    )
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,14 @@ def _share(*words: str) -> float:
     return int(hashlib.sha256(":".join(words).encode()).hexdigest()[:8], 16) / 2**32
 
 
-def select(cases: Iterable[Case], card: DatasetCard, split: str, fold: int, *wanted: Part) -> list[Case]:
+def select(
+    cases: Iterable[Case],
+    card: DatasetCard,
+    split: str,
+    fold: int,
+    *wanted: Part,
+    remedy: str = "prepare more cases, or name another fold or split",
+) -> list[Case]:
     """Return the cases of some parts. Raises DataError if there is none, or if a patient is in two parts."""
     listed = listed_parts(card.name)
     parts = {case.case_id: part_of(card, split, fold, case.case_id, case.patient_id, listed) for case in cases}
@@ -78,7 +85,7 @@ def select(cases: Iterable[Case], card: DatasetCard, split: str, fold: int, *wan
     if not chosen:
         part = " or ".join(wanted)
         raise DataError(
-            f"{card.name}: split {split}, fold {fold} has no {part} case among the {len(parts)} prepared ones."
+            f"{card.name}: split {split}, fold {fold} has no {part} case among {len(parts)} prepared; {remedy}."
         )
     return chosen
 

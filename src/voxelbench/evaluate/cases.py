@@ -1,17 +1,22 @@
 """The cases of an evaluation run: what it learns from, what selects its weights, and what it is tested on."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from voxelbench import registry
 from voxelbench.data.case import Case, read_cases
-from voxelbench.data.splits import Part, label_fraction, select
+from voxelbench.data.splits import label_fraction, select
 from voxelbench.errors import DataError
 from voxelbench.evaluate.controls import SHUFFLED, shuffle_targets
+from voxelbench.evaluate.labels import absent_classes, task_classes
 from voxelbench.method import BEFORE_TRAINING, step_rng
 from voxelbench.resolve import EvalSpec
-from voxelbench.runs import MethodId
+from voxelbench.runs import TOKEN_PROBE, MethodId
+
+NO_VALIDATION = "test the last weights (`selection: last`), or name a split that holds validation cases out"
+"""What to do where nothing is left to select weights by."""
 
 
 class TaskCases(NamedTuple):
@@ -33,16 +38,14 @@ def task_cases(spec: EvalSpec, manifest: Path, native: Path | None = None) -> Ta
     The training patients are thinned to the run's label fraction; the control `shuffled` learns from labels of other
     cases.
 
-    Raises DataError if a part has no case.
+    Raises DataError if a part has no case, or if no training case shows a class.
     """
     card, cases = registry.dataset_card(spec.dataset), read_cases(manifest)
 
-    def part(*parts: Part) -> list[Case]:
-        return select(cases, card, spec.task.split, spec.fold, *parts)
-
+    part = partial(select, cases, card, spec.task.split, spec.fold)
     testing = part("test")
     if spec.selection == "harness":
-        training, validation = part("train"), part("val")
+        training, validation = part("train"), part("val", remedy=NO_VALIDATION)
     elif spec.selection == "upstream":
         training, validation = part("train", "val"), testing
     else:
@@ -63,13 +66,15 @@ def _with_native(cases: list[Case], manifest: Path) -> list[Case]:
 
 
 def check_classes(training: list[Case], spec: EvalSpec) -> None:
-    """Raise DataError if a class of a classification has no training case."""
-    if spec.task.target != "class":
-        return
-    there = {case.target for case in training}
-    absent = [name for number, name in enumerate(registry.dataset_card(spec.dataset).classes) if number not in there]
+    """Raise DataError if no training case is of a class, or shows it. A token probe leaves such a class out instead."""
+    card, absent, has = registry.dataset_card(spec.dataset), [], "is of class"
+    if spec.task.target == "class":
+        there = {case.target for case in training}
+        absent = [name for number, name in enumerate(card.classes) if number not in there]
+    elif spec.task.target == "label" and spec.finetuning != TOKEN_PROBE:
+        absent, has = absent_classes(training, task_classes(card, spec.task)), "shows"
     if absent:
         raise DataError(
             f"{spec.dataset}: none of the {len(training)} training cases of split {spec.task.split}, fold {spec.fold}, "
-            f"fraction {spec.fraction:g} is of class '{absent[0]}'; take another fold or a larger fraction."
+            f"fraction {spec.fraction:g} {has} '{absent[0]}'; take another fold or a larger fraction."
         )

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from voxelbench.cards import DatasetCard, TaskCard
+from voxelbench.data.case import Case
 
 BACKGROUND = 0
 
@@ -16,6 +17,21 @@ def task_classes(dataset: DatasetCard, task: TaskCard) -> Classes:
     """Return the dataset's regions where its card has some, else the task's labels without the background."""
     labels = task.labels or {value: name for value, name in dataset.labels.items() if value != BACKGROUND}
     return dict(dataset.regions) or {name: (value,) for value, name in labels.items()}
+
+
+def absent_classes(cases: Iterable[Case], classes: Classes) -> list[str]:
+    """Return the classes of which no case has a voxel, of any of their labels. Reads cases until all classes were seen.
+
+    Cases without a label map show nothing.
+    """
+    absent = dict(classes)
+    for case in cases:
+        if not absent:
+            break
+        label = case.label()
+        present = () if label is None else np.unique(label)
+        absent = {name: values for name, values in absent.items() if not np.isin(values, present).any()}
+    return list(absent)
 
 
 def class_masks(label: np.ndarray, classes: Classes) -> np.ndarray:

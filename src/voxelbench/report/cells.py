@@ -1,5 +1,6 @@
 """Cells of a table, times 100: a value with the bounds of its interval and what it is over, by suffix of the column."""
 
+import numpy as np
 import pandas as pd
 
 from voxelbench import paths
@@ -9,7 +10,7 @@ from voxelbench.evaluate.summary import HEADLINE, case_values, headline_space
 from voxelbench.recipes import recipe_name
 from voxelbench.report.scores import status
 from voxelbench.report.statistics import mean_interval, seed_interval
-from voxelbench.runs import EvalRun
+from voxelbench.runs import TOKEN_PROBE, EvalRun, Protocol
 
 Cell = dict[str, float]
 
@@ -46,6 +47,13 @@ def seed_cell(runs: list[EvalRun], random: list[EvalRun]) -> Cell:
         return cell | _cell(suffix=GAIN)
     gains = values - _case_means(random).groupby("seed")["value"].mean()
     return cell | _cell(*seed_interval(gains.to_numpy()), len(gains), suffix=GAIN)
+
+
+def caveats(cell: Cell, protocol: Protocol) -> list[str]:
+    """Return what a reader of a cell with a value has to know: why it has no interval, if so."""
+    if np.isnan(cell[""]) or not np.isnan(cell["_low"]):
+        return []
+    return [f"one {'seed' if protocol == TOKEN_PROBE else 'patient'}, so no interval"]
 
 
 def _cell(

@@ -11,7 +11,7 @@ from voxelbench.atomic import write_text
 from voxelbench.config import Column, Table, table_budget, table_config, task_card
 from voxelbench.errors import DataError
 from voxelbench.expand import RowId, table_rows, table_runs
-from voxelbench.report.cells import case_cell, reasons, seed_cell
+from voxelbench.report.cells import case_cell, caveats, reasons, seed_cell
 from voxelbench.report.replace import check_replace
 from voxelbench.report.scores import status, write_scores
 from voxelbench.resolve import eval_spec
@@ -56,7 +56,7 @@ def _row(name: str, budget: str, identity: RowId, all_runs: list[tuple[Column, E
         random = _runs(all_runs, column, RowId(RANDOM, encoder))
         cell = seed_cell(runs, random) if table.protocol == TOKEN_PROBE else case_cell(runs)
         row |= {f"{column.name}{suffix}": value for suffix, value in cell.items()}
-        notes += [f"{column.name}: {reason}" for reason in reasons(runs)]
+        notes += [f"{column.name}: {note}" for note in (*reasons(runs), *caveats(cell, table.protocol))]
         values.append(cell[""])
     if table.average:
         present = [value for value in values if not np.isnan(value)]
