@@ -63,11 +63,15 @@ def test_table1_needs_what_the_config_implies(tmp_path, monkeypatch):
     pretrained = {run.pretrain for run in runs if resolve.eval_spec(run).pretrain_sha256}
     manifests = {expand.eval_manifest(run) for run in runs}
     manifests |= {path for run in pretrained for path in expand.pretrain_manifests(run).values()}
+    gates = {(run.pretrain.corpus, run.dataset, run.task) for run in runs if run.contamination()}
+    for corpus, dataset, _ in gates:
+        manifests |= set(expand.contamination_manifests(corpus, dataset, budget).values())
     datasets = {path.parts[-3] for path in manifests}
     assert jobs(snakemake(tmp_path, "-n", "results/table1.csv")) == {
         "evaluate": len(runs),
         "pretrain": len(pretrained),
         "prepare": len(manifests),
+        "contamination": len(gates),
         "phantom": sum(registry.dataset_card(name).twin is not None for name in datasets),
         "main_scores": 1,
         "table": 1,
