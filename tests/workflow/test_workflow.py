@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -162,6 +163,20 @@ def test_the_full_budget_counts_gpus_and_leaves_gated_cells_out(tmp_path):
     n_open = sum(registry.dataset_card(name).access.kind == "open" for name in datasets)
     assert (planned["evaluate"], planned["download"]) == (n_open, n_open)
     assert "phantom" not in planned and "pretrain" not in planned
+
+
+def test_nnunet_is_a_row_on_request_where_its_environment_is(checkout):
+    asked = ("-n", "results/table1.csv", "--config", "controls=[nnunet]")
+    default = jobs(snakemake(checkout, "-n", "results/table1.csv"))
+    python = checkout / ".venv-nnunet" / "bin" / "python"
+    if find_spec("nnunetv2") is None:
+        assert jobs(snakemake(checkout, *asked)) == default
+    python.parent.mkdir(parents=True)
+    python.write_text("")
+    dry = snakemake(checkout, *asked, "-p")
+    assert jobs(dry) == default | {"evaluate_external": 1}  # the native grid is prepared for pretraining already
+    for command in ("scores table1", "table table1"):
+        assert re.search(rf"voxelbench {command} --budget demo --controls nnunet ", dry.stdout + dry.stderr)
 
 
 def test_without_conda_use_conda_says_so(checkout, tmp_path):
