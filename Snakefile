@@ -16,6 +16,8 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/pretrain.smk"
 # ---- evaluation: finetune and score -----------------------------------------------------------------------------
 include: "workflow/rules/evaluate.smk"
+# ---- contamination: does a corpus hold test cases? --------------------------------------------------------------
+include: "workflow/rules/contamination.smk"
 # ---- report: scores, tables, figures ----------------------------------------------------------------------------
 include: "workflow/rules/report.smk"
 

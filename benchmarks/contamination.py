@@ -222,8 +222,10 @@ def main() -> None:
     n_false = sum(score >= SAME for _, score in negative)
     print(f"\nfalse alarms: {share(n_false, len(negative))}; the closest:")
     print(*(f"  {score:.3f} {names}" for names, score in negative[:10]), sep="\n")
-    n_true = sum(row[3] >= SAME for row in found)
-    print(f"precision: {share(n_true, n_true + n_false)}; recall: {share(n_true, len(found))}")
+    print("\n| threshold | copies found | other patients taken for copies |\n|---|---|---|")
+    for threshold in (0.15, 0.2, SAME, 0.3, 0.4):
+        n_true, n_false = (sum(row[-1] >= threshold for row in rows) for rows in (found, negative))
+        print(f"| {threshold} | {share(n_true, len(found))} | {share(n_false, len(negative))} |")
 
 
 if __name__ == "__main__":

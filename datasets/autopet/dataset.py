@@ -13,7 +13,7 @@ from voxelbench.data.native import NativeCase
 from voxelbench.data.phantom import MARK, ORIENTATIONS, blur, case_rng, save_nifti
 from voxelbench.data.phantom_body_pet import ct_image, draw_body, draw_lesions, seen_by_scanner
 from voxelbench.data.prepare import prepare_cases
-from voxelbench.data.splits import deal_classes, draw_ids
+from voxelbench.data.splits import Listed, deal_classes, draw_ids, write_supplied
 from voxelbench.datasets.autopet import tcia
 from voxelbench.errors import DataError
 
@@ -21,6 +21,7 @@ ROOT = "FDG-PET-CT-Lesions"
 PATIENT = "PETCT_"
 SUV, CT, SEG = "SUV.nii.gz", "CTres.nii.gz", "SEG.nii.gz"
 METADATA = "fdg_metadata.csv"
+VOCO, N_FOLDS = "voco_5fold", 5
 
 
 def prepare(raw: Path, out: Path, card: DatasetCard, grid: str | float) -> None:
@@ -28,7 +29,17 @@ def prepare(raw: Path, out: Path, card: DatasetCard, grid: str | float) -> None:
     studies = sorted({file.parent for name in (SUV, CT, SEG) for file in raw.rglob(name)})
     cases = [_nifti_case(study) for study in studies]
     cases += [_dicom_case(study, series) for study, series in tcia.find_studies(raw).items()]
+    write_supplied(out, _folds(cases))
     prepare_cases(cases, raw, out, card, grid)
+
+
+def _folds(cases: list[NativeCase]) -> Listed:
+    """Return the test cases of VoCo's folds: of all patients, sorted, every fifth from the fold's number on."""
+    patients = sorted({case.patient_id for case in cases})
+    return {
+        (VOCO, fold): {case.case_id: "test" for case in cases if case.patient_id in patients[fold::N_FOLDS]}
+        for fold in range(N_FOLDS)
+    }
 
 
 def _nifti_case(study: Path) -> NativeCase:

@@ -4,6 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from voxelbench.data.splits import select
 from voxelbench.errors import DataError
 
 
@@ -76,3 +77,14 @@ def test_study_outside_of_a_patient(write_twin, prepare):
     shutil.move(study, raw / "loose")
     with pytest.raises(DataError, match=r"lies in 'autopet', expected PETCT_<hash>/<study>;"):
         prepare(raw, card)
+
+
+def test_vocos_folds_are_every_fifth_of_the_sorted_patients(write_twin, prepare):
+    raw, card = write_twin("autopet")
+    cases = prepare(raw, card)
+    patients = sorted({case.patient_id for case in cases})
+    for fold in range(5):
+        tested = {case.patient_id for case in cases} - {
+            case.patient_id for case in select(cases, card, "voco_5fold", fold, "train")
+        }
+        assert sorted(tested) == patients[fold::5]

@@ -10,10 +10,10 @@ from voxelbench.data.brats_layout import SEG, BratsLayout
 from voxelbench.data.phantom import MARK, ORIENTATIONS, case_rng, save_nifti
 from voxelbench.data.phantom_brain import draw_glioma, draw_head, draw_tissue, mr_contrasts
 from voxelbench.data.prepare import prepare_cases
-from voxelbench.data.splits import draw_ids, part_of
+from voxelbench.data.splits import Listed, draw_ids, part_of, write_supplied
 from voxelbench.errors import DataError
 
-FOLDS = "brats21_folds.json"
+FOLDS, SPLIT = "brats21_folds.json", "swin_unetr_5fold"
 TRAINING = "TrainingData"
 
 _LABELS = np.array([0, 1, 2, 4], np.uint8)
@@ -28,29 +28,35 @@ def prepare(raw: Path, out: Path, card: DatasetCard, grid: str | float) -> None:
     """Prepare every labelled case; a case is a patient. Raises DataError if a case of the fold file is not there."""
     cases = _layout(card).cases(raw, patient_of=str)
     found = {case.case_id for case in cases}
-    for folds in sorted(raw.rglob(FOLDS)):
-        _check_listed(folds, found)
+    folds = {case_id: fold for path in sorted(raw.rglob(FOLDS)) for case_id, fold in _read_folds(path, found)}
+    write_supplied(out, _split(folds))
     prepare_cases(cases, raw, out, card, grid)
 
 
-def _check_listed(folds: Path, found: set[str]) -> None:
-    for image, label in _read_folds(folds):
+def _read_folds(path: Path, found: set[str]) -> list[tuple[str, int]]:
+    """Return every listed case with the fold that tests it. Raises DataError for one that is not in `found`."""
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))["training"]
+        listed = [(Path(entry["label"]), int(entry["fold"])) for entry in entries]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise DataError(
+            f'{path}: expected JSON with "training": [{{"fold": ..., "label": ...}}]; fetch it again or remove it.'
+        ) from None
+    for label, _ in listed:
         if label.parent.name not in found:
             raise DataError(
-                f"{folds}: lists {image} with label {label}, but no folder {label.parent.name} is there; "
+                f"{path}: lists label {label}, but no folder {label.parent.name} is there; "
                 "restore it from the archive or take it off the list."
             )
+    return [(label.parent.name, fold) for label, fold in listed]
 
 
-def _read_folds(folds: Path) -> list[tuple[str, Path]]:
-    """Return the first volume and the label of every listed case."""
-    try:
-        entries = json.loads(folds.read_text(encoding="utf-8"))["training"]
-        return [(str(entry["image"][0]), Path(entry["label"])) for entry in entries]
-    except (ValueError, KeyError, IndexError, TypeError, RecursionError):
-        raise DataError(
-            f'{folds}: expected JSON with "training": [{{"image": [...], "label": ...}}]; fetch it again or remove it.'
-        ) from None
+def _split(folds: dict[str, int]) -> Listed:
+    """Return each fold's parts: the cases of its number test, all others train."""
+    return {
+        (SPLIT, number): {case_id: "test" if fold == number else "train" for case_id, fold in folds.items()}
+        for number in set(folds.values())
+    }
 
 
 def phantom(raw: Path, card: DatasetCard) -> None:

@@ -1,4 +1,6 @@
+import json
 import shutil
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -6,6 +8,8 @@ import pytest
 
 from voxelbench import registry
 from voxelbench.data.brats_layout import SEG
+from voxelbench.data.splits import select
+from voxelbench.datasets.brats21.dataset import FOLDS
 from voxelbench.errors import DataError
 
 
@@ -76,7 +80,7 @@ def test_listed_case_that_is_not_there(write_twin, prepare):
     raw, card = write_twin("brats21")
     folder = next((raw / "TrainingData").iterdir())
     shutil.rmtree(folder)
-    with pytest.raises(DataError, match=rf"{folder.name}_flair.nii.gz with label .* no folder {folder.name} is there"):
+    with pytest.raises(DataError, match=rf"{folder.name}_seg.nii.gz, but no folder {folder.name} is there"):
         prepare(raw, card)
 
 
@@ -86,3 +90,21 @@ def test_empty_folder(write_twin, prepare):
     raw.mkdir()
     with pytest.raises(DataError, match="no case of brats21 found"):
         prepare(raw, card)
+
+
+def test_the_folds_of_the_file_are_a_split(write_twin, prepare):
+    raw, card = write_twin("brats21")
+    folds = json.loads((raw / FOLDS).read_text())["training"]
+    cases = prepare(raw, card)
+    for fold in {entry["fold"] for entry in folds}:
+        tested = select(cases, card, "swin_unetr_5fold", fold, "test")
+        assert sorted(case.case_id for case in tested) == sorted(
+            Path(entry["label"]).parent.name for entry in folds if entry["fold"] == fold
+        )
+
+
+def test_without_the_file_its_split_says_what_to_fetch(write_twin, prepare):
+    raw, card = write_twin("brats21")
+    (raw / FOLDS).unlink()
+    with pytest.raises(DataError, match=r"Put brats21_folds.json under data/raw/brats21 and prepare the dataset again"):
+        select(prepare(raw, card), card, "swin_unetr_5fold", 0, "test")

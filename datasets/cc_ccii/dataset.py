@@ -8,15 +8,19 @@ from voxelbench.cards import DatasetCard
 from voxelbench.data.native import NativeCase
 from voxelbench.data.prepare import prepare_cases
 from voxelbench.data.readers import stack
+from voxelbench.data.splits import write_supplied
 from voxelbench.errors import DataError
 
 from . import derived
 from .twin import write_twin
+from .voco_lists import read_lists
 
 
 def prepare(raw: Path, out: Path, card: DatasetCard, grid: str | float) -> None:
     """Prepare every scan as (1, X, Y, Z): X runs along a row of a slice, Y down its columns, Z over the slices."""
-    prepare_cases(_cases(raw, card), raw, out, card, grid)
+    cases = _cases(raw, card)
+    write_supplied(out, read_lists(raw, {case.case_id for case in cases}))
+    prepare_cases(cases, raw, out, card, grid)
 
 
 def phantom(raw: Path, card: DatasetCard) -> None:

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from voxelbench.data.splits import part_of
-from voxelbench.errors import DataError
+from voxelbench.data.splits import all_listed, part_of
+from voxelbench.errors import ChecksumError, DataError
 
 
 def scans(raw):
@@ -161,4 +161,46 @@ def test_arrays_that_do_not_say_enough(write_twin, prepare, name, shape, sentenc
     np.save(raw / "npy" / f"{name or f'p{scan.parent.name}-s{scan.name}'}.npy", np.zeros(shape, np.uint8))
     shutil.rmtree(scan)
     with pytest.raises(DataError, match=sentence):
+        prepare(raw, card)
+
+
+def test_vocos_lists_are_a_split_whose_folds_may_overlap(write_twin, prepare):
+    raw, card = write_twin("cc_ccii")
+    lists = {path.name: path.read_text() for path in raw.glob("*.csv")}
+    for name in ("train", "valid"):
+        (raw / f"CC_CCII_fold1_{name}.csv").write_text(lists[f"CC_CCII_fold0_{name}.csv"])
+    cases = prepare(raw, card)
+    for fold in (0, 1):
+        for name, part in (("train", "train"), ("valid", "test")):
+            rows = csv.DictReader(lists[f"CC_CCII_fold0_{name}.csv"].splitlines())
+            expected = sorted(f"p{row['patient_id']}-s{row['scan_id']}" for row in rows)
+            found = [case.case_id for case in cases if part_in(cases, card, fold, case) == part]
+            assert sorted(found) == expected
+
+
+def part_in(cases, card, fold, case):
+    listed = all_listed("cc_ccii", cases[0].image.parent)
+    return part_of(card, "voco_csv", fold, case.case_id, case.patient_id, listed)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "error", "sentence"),
+    [
+        (lambda text: text.replace("PHANTOM", "CP"), ChecksumError, "train.csv: md5 is .*, VoCo's list has 07da03dc"),
+        (
+            lambda text: text + text.splitlines()[-1].replace(",9", ",8") + "\n",
+            DataError,
+            "train.csv: lists 1 scans that are not there, the first is p8",
+        ),
+        (None, DataError, "train.csv: no such list, though the fold's other one is there"),
+    ],
+)
+def test_a_list_that_is_not_vocos_is_refused(write_twin, prepare, spoil, error, sentence):
+    raw, card = write_twin("cc_ccii")
+    if spoil is None:
+        (raw / "CC_CCII_fold0_train.csv").unlink()
+    else:
+        for path in raw.glob("CC_CCII_fold*.csv"):
+            path.write_text(spoil(path.read_text()))
+    with pytest.raises(error, match=sentence):
         prepare(raw, card)

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -68,12 +68,19 @@ class External(voxelbench.external.External):
             self.trainer.load_checkpoint(str(found))
         if found != checkpoints[0]:
             self.trainer.run_training()
-        network = self.trainer.network
         plan = self.trainer.configuration_manager
         return {
-            "n_parameters": sum(parameter.numel() for parameter in network.parameters()),
-            "plan": {"patch": list(plan.patch_size), "batch": plan.batch_size, "spacing_mm": list(plan.spacing)[::-1]},
+            "n_parameters": sum(parameter.numel() for parameter in self.trainer.network.parameters()),
+            "plan": {
+                "patch": self._in_our_axes(plan.patch_size),
+                "spacing_mm": self._in_our_axes(plan.spacing),
+                "batch": plan.batch_size,
+            },
         }
+
+    def _in_our_axes(self, planned: Sequence[float]) -> list[float]:
+        """Return what nnU-Net planned for its own, permuted axes as X, Y, Z."""
+        return [planned[axis] for axis in self.trainer.plans_manager.transpose_backward][::-1]
 
     def predict(self, case: Case) -> np.ndarray:
         """Return the label map of a case, by nnU-Net's sliding window and resampling."""

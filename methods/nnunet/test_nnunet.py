@@ -159,7 +159,10 @@ def weights(job):
 def test_a_run_from_end_to_end_equals_one_that_was_interrupted(job, monkeypatch):
     method = External(job)
     method.prepare()
-    assert method.train()["n_parameters"] > 0
+    said = method.train()
+    assert said["n_parameters"] > 0
+    np.testing.assert_allclose(said["plan"]["spacing_mm"], SPACING, rtol=1e-5)
+    assert np.argmax(said["plan"]["patch"]) == np.argmax(SHAPE)
     answer = method.predict(job.testing[0])
     assert answer.shape == SHAPE and set(np.unique(answer)) <= {0, 2, 4}
     (final,) = job.folder.rglob("checkpoint_final.pth")

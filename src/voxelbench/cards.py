@@ -137,12 +137,14 @@ class SplitRule(Strict):
     `rest-is-train`: every case that is not listed trains.
     `listed`: a case that is not listed belongs to no part.
     In all three a share `validation` of the training patients, again by hash, is held out to select the model,
-    unless `splits.csv` lists validation cases.
+    unless `splits.csv` lists validation cases. Where ids may not be passed on, `file` lists the cases instead: a user
+    puts it under `data/raw/<name>`, and `prepare` reads it.
     """
 
     rule: Literal["hash", "rest-is-train", "listed"]
     n_folds: int = 1
     validation: float = Field(0.2, ge=0, lt=1)
+    file: str | None = None
     source: str
 
 

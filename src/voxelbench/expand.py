@@ -21,6 +21,7 @@ from voxelbench.config import (
     table_config,
     task_card,
 )
+from voxelbench.contamination import VERSION
 from voxelbench.data.grid import NATIVE, grid_name
 from voxelbench.errors import ConfigError
 from voxelbench.resolve import data_kind, method_settings, recipe
@@ -179,3 +180,15 @@ def native_manifest(run: EvalRun) -> Path | None:
     if not is_segmented or run.protocol != "finetune":
         return None
     return paths.manifest(prepared_folder(run.dataset, run.pretrain.budget, NATIVE))
+
+
+def contamination_manifests(corpus: str, dataset: str, budget: str) -> dict[str, Path]:
+    """Return what the contamination gate reads: the manifest of each dataset on its native grid, by its name."""
+    names = [*(member.dataset for member in corpus_config(corpus).members), dataset]
+    return {name: paths.manifest(prepared_folder(name, budget, NATIVE)) for name in names}
+
+
+def contamination_facts(corpus: str, dataset: str, task: str) -> str:
+    """Return what decides a record of the contamination gate besides the prepared cases."""
+    card = task_card(dataset, task)
+    return f"{VERSION} {card.split} {card.inputs} {card.target} {corpus_config(corpus).members}"

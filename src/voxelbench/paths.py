@@ -120,6 +120,11 @@ def manifest(prepared_folder: Path) -> Path:
     return prepared_folder / "manifest.csv"
 
 
+def supplied_splits(prepared_folder: Path) -> Path:
+    """The splits that lie with the data and not in this repository, as `splits.csv` of a dataset has them."""
+    return prepared_folder / "splits.csv"
+
+
 def sources(prepared_folder: Path) -> Path:
     """Where each prepared case came from: one JSON line a case."""
     return prepared_folder / "sources.jsonl"

@@ -90,6 +90,13 @@ class EvalRun:
         if not 0 < self.fraction <= 1:
             raise ConfigError(f"label fraction {self.fraction:g}: expected a share above 0, at most 1.")
 
+    def contamination(self) -> Path | None:
+        """Return the record that says whether the corpus holds test cases, or None without pretraining."""
+        budget, corpus = self.pretrain.budget, self.pretrain.corpus
+        if corpus == NO_CORPUS:
+            return None
+        return paths.contamination(budget, corpus=corpus, dataset=self.dataset, task=self.task, fold=self.fold)
+
     def folder(self) -> Path:
         """Return the run's folder."""
         return paths.evaluate_run(

@@ -3,6 +3,8 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,6 +72,20 @@ def _insert(content: bytes, place: int, rng: np.random.RandomState) -> bytes:
     n_bytes = rng.randint(1, 65)
     extra = rng.bytes(n_bytes) if rng.randint(2) else content[place : place + n_bytes]
     return content[:place] + extra + content[place:]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How to write a sound file, `name`, into a folder, how it comes to harm, how it is read, and what must then hold.
+
+    `holds` is given what was read, the damaged file, and whether that is a mere beginning of the sound one.
+    """
+
+    name: str
+    write: Callable[[Path], object]
+    read: Callable[[Path], Any]
+    holds: Callable[[Any, Path, bool], None]
+    damaged: Callable[[bytes, np.random.RandomState], bytes] = damaged_bytes
 
 
 def damaged_table(content: bytes, rng: np.random.RandomState) -> bytes:

@@ -9,7 +9,9 @@ import yaml
 from scipy.stats import bootstrap
 
 from voxelbench import config, expand, paths
+from voxelbench.atomic import write_text
 from voxelbench.cards import TaskKind
+from voxelbench.contamination.record import CaseVerdict, Report, write_report
 from voxelbench.errors import ConfigError, DataError
 from voxelbench.evaluate.rows import Row, write_rows
 from voxelbench.evaluate.summary import case_values, run_metrics
@@ -18,6 +20,7 @@ from voxelbench.report.scores import write_scores
 from voxelbench.report.show import show
 from voxelbench.report.statistics import mean_interval
 from voxelbench.report.tables import NOTE_SEPARATOR, publish, write_table
+from voxelbench.resolve import pretrain_spec, spec_yaml
 from voxelbench.runs import NO_CORPUS
 
 COLUMNS = ["case_id", "patient_id", "class", "metric", "value"]
@@ -185,6 +188,56 @@ def test_failed_and_missing_cells_are_empty_with_their_reason_and_so_is_the_aver
     assert set(scores["status"]) == {"ok", "failed", "missing"}
     assert scores.loc[scores["status"] == "failed", "reason"].unique() == ["failed: total loss is nan at step 3."]
     assert scores.loc[scores["status"] != "ok", "value"].isna().all()
+
+
+def gate_run(run, overlap, reason=""):
+    """Write what a run's pretraining and the contamination gate leave: the spec, and a record on its four cases."""
+    write_text(run.pretrain.folder() / paths.SPEC, spec_yaml(pretrain_spec(run.pretrain)))
+    cases = tuple(
+        CaseVerdict(f"f{run.fold}c{number}", "exact" if number in overlap else "clean", "a/b") for number in range(4)
+    )
+    write_report(run.contamination(), Report("demo", "ct", run.dataset, run.task, run.fold, 9, cases, reason))
+
+
+def spleen_scores(overlap=(), gated=True):
+    """Score four cases of msd_spleen and return the rows of dice, by method and seed; write the table too."""
+    for run in all_runs():
+        fake_run(run, [0.1, 0.2, 0.4, 0.9])
+        if run.contamination() and gated:
+            gate_run(run, overlap if run.dataset == "msd_spleen" else ())
+    write_scores("small", "demo")
+    write_table("small", "demo", allow_missing=False)
+    scores = pd.read_csv(paths.scores("demo", "small"))
+    return scores[(scores["dataset"] == "msd_spleen") & (scores["metric"] == "dice")].set_index(["method", "seed"])
+
+
+def test_scores_without_the_test_cases_of_the_corpus(tables):
+    rows = spleen_scores(overlap=(0, 3))
+    assert rows["value"].tolist() == [0.4] * 4 and rows["n_cases"].tolist() == [4] * 4
+    for seed in (0, 1):
+        seen, scratch = rows.loc[("s2dc", seed)], rows.loc[("scratch", seed)]
+        assert (seen["contamination"], seen["value_clean"], seen["n_clean"]) == ("overlap (2 cases)", 0.3, 2)
+        assert (scratch["contamination"], scratch["value_clean"], scratch["n_clean"]) == ("clean", 0.4, 4)
+    notes = read_table()["notes"]
+    assert "spleen: contamination overlap (2 cases)" in notes["s2dc"] and "organs: contam" not in notes["s2dc"]
+    assert "contamination" not in str(notes["scratch"]) and (read_table()["spleen"] == 40.0).all()
+
+
+def test_a_score_on_seen_cases_alone_has_no_clean_value(tables):
+    row = spleen_scores(overlap=(0, 1, 2, 3)).loc[("s2dc", 0)]
+    assert row["value"] == 0.4 and np.isnan(row["value_clean"]) and row["n_clean"] == 0
+
+
+def test_unmatched_and_foreign_weights_are_unknown(tables):
+    row = spleen_scores(gated=False).loc[("s2dc", 0)]
+    assert row["contamination"] == "unknown" and np.isnan(row["value_clean"]) and np.isnan(row["n_clean"])
+    assert "spleen: contamination unknown: not matched yet" in read_table()["notes"]["s2dc"]
+
+    assert (spleen_scores()["contamination"] == "clean").all()
+    for run in all_runs():
+        (run.pretrain.folder() / paths.SPEC).unlink(missing_ok=True)
+    write_table("small", "demo", allow_missing=True)
+    assert "the weights are of no pretraining on ct by this harness" in read_table()["notes"]["s2dc"]
 
 
 def test_gated_cells_say_what_is_needed(tables):

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -63,11 +64,15 @@ def test_table1_needs_what_the_config_implies(tmp_path, monkeypatch):
     pretrained = {run.pretrain for run in runs if resolve.eval_spec(run).pretrain_sha256}
     manifests = {expand.eval_manifest(run) for run in runs}
     manifests |= {path for run in pretrained for path in expand.pretrain_manifests(run).values()}
+    gates = {(run.pretrain.corpus, run.dataset, run.task) for run in runs if run.contamination()}
+    for corpus, dataset, _ in gates:
+        manifests |= set(expand.contamination_manifests(corpus, dataset, budget).values())
     datasets = {path.parts[-3] for path in manifests}
     assert jobs(snakemake(tmp_path, "-n", "results/table1.csv")) == {
         "evaluate": len(runs),
         "pretrain": len(pretrained),
         "prepare": len(manifests),
+        "contamination": len(gates),
         "phantom": sum(registry.dataset_card(name).twin is not None for name in datasets),
         "main_scores": 1,
         "table": 1,
@@ -158,6 +163,20 @@ def test_the_full_budget_counts_gpus_and_leaves_gated_cells_out(tmp_path):
     n_open = sum(registry.dataset_card(name).access.kind == "open" for name in datasets)
     assert (planned["evaluate"], planned["download"]) == (n_open, n_open)
     assert "phantom" not in planned and "pretrain" not in planned
+
+
+def test_nnunet_is_a_row_on_request_where_its_environment_is(checkout):
+    asked = ("-n", "results/table1.csv", "--config", "controls=[nnunet]")
+    default = jobs(snakemake(checkout, "-n", "results/table1.csv"))
+    python = checkout / ".venv-nnunet" / "bin" / "python"
+    if find_spec("nnunetv2") is None:
+        assert jobs(snakemake(checkout, *asked)) == default
+    python.parent.mkdir(parents=True)
+    python.write_text("")
+    dry = snakemake(checkout, *asked, "-p")
+    assert jobs(dry) == default | {"evaluate_external": 1}  # the native grid is prepared for pretraining already
+    for command in ("scores table1", "table table1"):
+        assert re.search(rf"voxelbench {command} --budget demo --controls nnunet ", dry.stdout + dry.stderr)
 
 
 def test_without_conda_use_conda_says_so(checkout, tmp_path):

@@ -5,7 +5,16 @@ from snakemake.exceptions import WorkflowError
 from voxelbench import paths, preflight, registry, resolve
 from voxelbench.config import read_budget, read_config, table_budget
 from voxelbench.errors import VoxelbenchError
-from voxelbench.expand import asked_controls, eval_manifest, gate, native_manifest, pretrain_manifests, table_runs
+from voxelbench.expand import (
+    asked_controls,
+    contamination_facts,
+    contamination_manifests,
+    eval_manifest,
+    gate,
+    native_manifest,
+    pretrain_manifests,
+    table_runs,
+)
 from voxelbench.report.replace import check_replace
 from voxelbench.runs import NO_CORPUS, OWN_NETWORK, EvalRun, MethodId, PretrainRun, Protocol, Selection
 
@@ -81,6 +90,12 @@ def controls_option(wildcards):
 def table_cases(wildcards):
     runs = table_runs(table_name(wildcards), wildcards.budget, CONTROLS)
     return [run.folder() / paths.CASES for _, run in runs if gate(run, USES_CONDA) is None]
+
+
+def table_contaminations(wildcards):
+    runs = table_runs(table_name(wildcards), wildcards.budget, CONTROLS)
+    records = (run.contamination() for _, run in runs if gate(run, USES_CONDA) is None)
+    return sorted({record for record in records if record is not None})
 
 
 def published_budget(wildcards):

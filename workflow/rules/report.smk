@@ -1,6 +1,7 @@
 rule scores:
     input:
         table_cases,
+        table_contaminations,
     output:
         paths.scores("{budget}", "{table}"),
     log:

@@ -7,12 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from voxelbench import paths
+from voxelbench.contamination import VERSION
 from voxelbench.contamination.descriptor import Descriptor, describe
 from voxelbench.contamination.exact import voxel_sha256
 from voxelbench.data.case import Case
-
-VERSION = 2
-"""One more when fingerprints change: kept ones are then made anew."""
 
 _ARRAYS = tuple(item.name for item in fields(Descriptor))
 

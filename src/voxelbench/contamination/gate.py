@@ -17,41 +17,36 @@ from voxelbench.contamination.header import same_grid
 from voxelbench.contamination.near import SAME, agreement, likeness
 from voxelbench.contamination.record import CLEAN, VERDICTS, CaseVerdict, Report, write_report
 from voxelbench.contamination.scan import Scan, scans
-from voxelbench.data.grid import NATIVE
-from voxelbench.expand import gate_dataset, prepared_folder
+from voxelbench.expand import contamination_manifests, gate_dataset
 
 logger = logging.getLogger(__name__)
-
-
-def manifests(corpus: str, dataset: str, budget: str) -> dict[str, Path]:
-    """Return the manifest of each dataset that the gate reads, by its name."""
-    names = [*(member.dataset for member in corpus_config(corpus).members), dataset]
-    return {name: paths.manifest(prepared_folder(name, budget, NATIVE)) for name in names}
 
 
 def match(corpus: str, dataset: str, task: str, fold: int, budget: str) -> Report:
     """Return the verdicts on the test cases of a task; of `unknown` status where a dataset is not prepared."""
     reason = _missing(corpus, dataset, budget)
     known = [] if reason else _corpus_scans(corpus, dataset, budget)
-    tested = [] if reason else _test_scans(dataset, task, fold, manifests(corpus, dataset, budget)[dataset])
+    tested = (
+        [] if reason else _test_scans(dataset, task, fold, contamination_manifests(corpus, dataset, budget)[dataset])
+    )
     n_corpus = len({scan.name for scan in known})
     return Report(budget, corpus, dataset, task, fold, n_corpus, tuple(judge(tested, known)), reason)
 
 
 def _missing(corpus: str, dataset: str, budget: str) -> str:
     """Return why the gate cannot match, or nothing."""
-    for name, manifest in manifests(corpus, dataset, budget).items():
+    for name, manifest in contamination_manifests(corpus, dataset, budget).items():
         if not manifest.is_file():
             return gate_dataset(name, budget) or f"{name} is not prepared: there is no {manifest}"
     return ""
 
 
 def _corpus_scans(corpus: str, dataset: str, budget: str) -> list[Scan]:
-    paths_of = manifests(corpus, dataset, budget)
+    manifests = contamination_manifests(corpus, dataset, budget)
     found: list[Scan] = []
     for member in corpus_config(corpus).members:
         split = member.split or registry.dataset_card(member.dataset).default_split
-        found += scans(paths_of[member.dataset], member.dataset, split, 0, member.part, (member.channel,))
+        found += scans(manifests[member.dataset], member.dataset, split, 0, member.part, (member.channel,))
     return found
 
 

@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from voxelbench.contamination.descriptor import Descriptor
 
-SAME = 0.2
+SAME = 0.25
 """Scans that agree on a translation in at least this share of their blocks are one scan."""
 
 _MIN_COSINE, _MIN_VOTES, _VOTE_RADIUS = 0.6, 4, 2

@@ -45,12 +45,17 @@ class Report:
         return frozenset(case.case_id for case in self.cases if case.verdict != CLEAN)
 
     @property
+    def is_clean(self) -> bool:
+        """Whether it is known that the corpus holds no test case."""
+        return not self.reason and not self.overlap
+
+    @property
     def status(self) -> str:
         """`clean`, `overlap (k cases)` or `unknown`."""
         if self.reason:
             return "unknown"
         n = len(self.overlap)
-        return f"overlap ({n} case{'s' if n > 1 else ''})" if n else CLEAN
+        return CLEAN if self.is_clean else f"overlap ({n} case{'s' if n > 1 else ''})"
 
 
 def write_report(path: Path, report: Report) -> None:

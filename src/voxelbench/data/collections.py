@@ -30,14 +30,9 @@ class Collection:
 
         Raises DataError for a volume with another name, and for two of one name.
         """
-        cases: dict[str, NativeCase] = {}
+        volumes = [self._case(volume, raw) for volume in card.layout[0].found(raw)]
         series = [self._series(folder, raw) for folder in self._folders(raw, card)]
-        for case in [*(self._case(volume, raw) for volume in card.layout[0].found(raw)), *series]:
-            if case.case_id in cases:
-                volume, other = case.files()[0], cases[case.case_id].files()[0]
-                raise DataError(f"{volume}: case {case.case_id} is also in {other}; expected it once, remove one.")
-            cases[case.case_id] = case
-        prepare_cases(cases.values(), raw, out, card, grid)
+        prepare_cases([*volumes, *series], raw, out, card, grid)
 
     def _case(self, volume: Path, raw: Path) -> NativeCase:
         path = volume.relative_to(raw).as_posix()

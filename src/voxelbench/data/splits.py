@@ -1,12 +1,14 @@
 """Splits: which part of a dataset a case belongs to. The unit of splitting is the patient."""
 
+import csv
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from voxelbench import registry
+from voxelbench import paths, registry
+from voxelbench.atomic import written_whole
 from voxelbench.cards import DatasetCard
 from voxelbench.data.case import Case
 from voxelbench.data.table import read_table
@@ -18,12 +20,13 @@ Listed = dict[tuple[str, int], dict[str, Part]]
 
 _PARTS: tuple[Part, ...] = ("train", "val", "test")
 _FILE = "splits.csv"
+_COLUMNS = ("split", "fold", "part", "case_id")
 
 
 def read_splits(path: Path) -> Listed:
     """Read `splits.csv` (split, fold, part, case_id). Raises ConfigError for an unknown part or a case listed twice."""
     listed: Listed = {}
-    for line, row in read_table(path, ("split", "fold", "part", "case_id"), ConfigError):
+    for line, row in read_table(path, _COLUMNS, ConfigError):
         if not row["fold"].isdecimal():
             raise ConfigError(f"{path}: line {line} has fold '{row['fold']}', expected a whole number.")
         if not (row["split"] and row["case_id"]):
@@ -40,6 +43,20 @@ def read_splits(path: Path) -> Listed:
 def listed_parts(dataset: str) -> Listed:
     """Read the `splits.csv` of a dataset's folder."""
     return read_splits(registry.folder("datasets", dataset) / _FILE)
+
+
+def write_supplied(out: Path, listed: Listed) -> None:
+    """Write the splits that lie with the data beside the manifest that `prepare` writes in `out`."""
+    out.mkdir(parents=True, exist_ok=True)
+    rows = [(split, fold, part, case_id) for (split, fold), parts in listed.items() for case_id, part in parts.items()]
+    with written_whole(paths.supplied_splits(out)) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows([_COLUMNS, *sorted(rows)])
+
+
+def all_listed(dataset: str, prepared: Path) -> Listed:
+    """Return the listed parts of a dataset: those of its folder, and those that lie with the prepared data."""
+    supplied = paths.supplied_splits(prepared)
+    return listed_parts(dataset) | (read_splits(supplied) if supplied.is_file() else {})
 
 
 def part_of(card: DatasetCard, split: str, fold: int, case_id: str, patient_id: str, listed: Listed) -> Part | None:
@@ -70,7 +87,7 @@ def _share(*words: str) -> float:
 
 
 def select(
-    cases: Iterable[Case],
+    cases: Sequence[Case],
     card: DatasetCard,
     split: str,
     fold: int,
@@ -78,12 +95,13 @@ def select(
     remedy: str = "prepare more cases, or name another fold or split",
 ) -> list[Case]:
     """Return the cases of some parts. Raises DataError if there is none, or if a patient is in two parts."""
-    listed = listed_parts(card.name)
+    listed = all_listed(card.name, cases[0].image.parent)
     parts = {case.case_id: part_of(card, split, fold, case.case_id, case.patient_id, listed) for case in cases}
     _check_patients(cases, parts, card.name, split)
     chosen = [case for case in cases if parts[case.case_id] in wanted]
     if not chosen:
-        part = " or ".join(wanted)
+        part, file = " or ".join(wanted), card.splits[split].file
+        remedy = f"put {file} under data/raw/{card.name} and prepare the dataset again" if file else remedy
         raise DataError(
             f"{card.name}: split {split}, fold {fold} has no {part} case among {len(parts)} prepared; {remedy}."
         )
@@ -136,7 +154,3 @@ def deal_classes(card: DatasetCard, drawn: Iterable[tuple[str, str]], n_classes:
         classes.append(place if turn % 2 == 0 else n_classes - 1 - place)
         dealt[part] += 1
     return classes
-
-
-def label_fraction(cases, fraction):
-    return list(cases)

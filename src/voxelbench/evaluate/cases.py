@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from voxelbench import registry
 from voxelbench.data.case import Case, read_cases
-from voxelbench.data.splits import label_fraction, select
+from voxelbench.data.fractions import label_fraction
+from voxelbench.data.splits import select
 from voxelbench.errors import DataError
 from voxelbench.evaluate.controls import SHUFFLED, shuffle_targets
 from voxelbench.evaluate.labels import absent_classes, task_classes

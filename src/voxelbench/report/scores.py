@@ -11,9 +11,11 @@ from voxelbench import paths, registry
 from voxelbench.atomic import write_text
 from voxelbench.cards import TaskKind
 from voxelbench.config import Member, read_config, table_budget, table_config, task_card
+from voxelbench.contamination.record import Report
 from voxelbench.evaluate.rows import read_rows
 from voxelbench.evaluate.summary import case_values, run_metrics
 from voxelbench.expand import gate, table_runs
+from voxelbench.report.clean import contamination
 from voxelbench.report.statistics import mean_interval
 from voxelbench.resolve import eval_spec, spec_sha256
 from voxelbench.runs import NO_CORPUS, EvalRun
@@ -21,8 +23,12 @@ from voxelbench.runs import NO_CORPUS, EvalRun
 COLUMNS = (
     *("budget", "data", "corpus", "method", "variant", "ablation", "encoder", "track", "dataset", "task", "selection"),
     *("protocol", "fraction", "stem", "split", "fold", "seed", "metric", "value", "low", "high", "n_cases", "space"),
-    *("contamination", "status", "reason", "spec_sha256"),
+    *("seen", "contamination", "value_clean", "n_clean", "status", "reason", "spec_sha256"),
 )
+
+
+Score = dict[str, float]
+"""The columns of one metric."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ def write_scores(table: str, budget: str | None, controls: Sequence[str] | None 
     budget = table_budget(table, budget)
     rows = [row for _, run in table_runs(table, budget, controls) for row in run_scores(run)]
     frame = pd.DataFrame(rows, columns=list(COLUMNS)).assign(track=table_config(table).track)
-    frame = frame.sort_values(
+    frame = frame.astype({"n_clean": "Int64"}).sort_values(
         ["dataset", "task", "method", "variant", "ablation", "encoder", "fold", "seed", "metric", "space"],
         kind="stable",
     )
@@ -70,22 +76,41 @@ def run_scores(run: EvalRun) -> list[dict[str, object]]:
     identity["stem"] = _stem(run)
     kind = task_card(run.dataset, run.task).kind
     rows = read_rows(run.folder() / paths.CASES)
-    return [row for space, part in rows.groupby("space") for row in _space_scores(identity, kind, str(space), part)]
+    found = contamination(run)
+    return [
+        {**identity, "status": "ok", "space": space, "metric": metric, **score}
+        for space, part in rows.groupby("space")
+        for metric, score in _with_clean(kind, part, found).items()
+    ]
 
 
-def _space_scores(
-    identity: dict[str, object], kind: TaskKind, space: str, rows: pd.DataFrame
-) -> list[dict[str, object]]:
+def _with_clean(kind: TaskKind, rows: pd.DataFrame, found: Report) -> dict[str, Score]:
+    """Return the scores of one space, each beside that of the test cases that pretraining did not see."""
+    clean = _clean_scores(kind, rows, found)
+    return {metric: {**score, **clean.get(metric, {})} for metric, score in _scores(kind, rows).items()}
+
+
+def _scores(kind: TaskKind, rows: pd.DataFrame) -> dict[str, Score]:
+    """Return value and number of cases of each metric, and the interval of those that are means over cases."""
     cases = case_values(kind, rows)
-    known = {**identity, "status": "ok", "space": space}
-    scored: list[dict[str, object]] = []
+    scores: dict[str, Score] = {}
     for metric in cases.columns.drop("patient_id"):
         present = cases[cases[metric].notna()]
         value, low, high = mean_interval(present[metric].to_numpy(), present["patient_id"].to_numpy())
-        scored.append({**known, "metric": metric, "value": value, "low": low, "high": high, "n_cases": len(present)})
-    for metric, value in run_metrics(kind, rows).items():
-        scored.append({**known, "metric": metric, "value": value, "n_cases": len(cases)})
-    return scored
+        scores[metric] = {"value": value, "low": low, "high": high, "n_cases": len(present)}
+    return scores | {name: {"value": value, "n_cases": len(cases)} for name, value in run_metrics(kind, rows).items()}
+
+
+def _clean_scores(kind: TaskKind, rows: pd.DataFrame, found: Report) -> dict[str, Score]:
+    """Return the same of the test cases that pretraining did not see; nothing where that is not known."""
+    if found.reason:
+        return {}
+    left = rows[~rows["case_id"].isin(found.overlap)]
+    scores = _scores(kind, left) if len(left) else {name: {"n_cases": 0} for name in _scores(kind, rows)}
+    return {
+        name: {"value_clean": score.get("value", float("nan")), "n_clean": score["n_cases"]}
+        for name, score in scores.items()
+    }
 
 
 def _identity(run: EvalRun) -> dict[str, object]:
@@ -108,7 +133,8 @@ def _identity(run: EvalRun) -> dict[str, object]:
         "split": spec.task.split,
         "fold": run.fold,
         "seed": run.pretrain.seed,
-        "contamination": _contamination(run.dataset, spec.task.split, members),
+        "seen": _seen(run.dataset, spec.task.split, members),
+        "contamination": contamination(run).status,
         "spec_sha256": spec_sha256(spec),
     }
 
@@ -120,8 +146,8 @@ def _stem(run: EvalRun) -> str:
     return origin.partition(", ")[2].removesuffix(" stem")
 
 
-def _contamination(dataset: str, split: str, members: tuple[Member, ...]) -> str:
-    """Say what pretraining saw of this dataset: nothing, its training part, or (in another split) test images too."""
+def _seen(dataset: str, split: str, members: tuple[Member, ...]) -> str:
+    """Say what the corpus lists of this dataset: nothing, its training part, or (in another split) test images too."""
     default = registry.dataset_card(dataset).default_split
     shared = [member for member in members if member.dataset == dataset]
     if any((member.split or default) != split for member in shared):

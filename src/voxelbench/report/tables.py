@@ -12,6 +12,7 @@ from voxelbench.config import Column, Table, table_budget, table_config, task_ca
 from voxelbench.errors import DataError
 from voxelbench.expand import RowId, table_rows, table_runs
 from voxelbench.report.cells import case_cell, caveats, reasons, seed_cell
+from voxelbench.report.clean import contamination
 from voxelbench.report.replace import check_replace
 from voxelbench.report.scores import status, write_scores
 from voxelbench.resolve import eval_spec
@@ -56,7 +57,8 @@ def _row(name: str, budget: str, identity: RowId, all_runs: list[tuple[Column, E
         random = _runs(all_runs, column, RowId(RANDOM, encoder))
         cell = seed_cell(runs, random) if table.protocol == TOKEN_PROBE else case_cell(runs)
         row |= {f"{column.name}{suffix}": value for suffix, value in cell.items()}
-        notes += [f"{column.name}: {note}" for note in (*reasons(runs), *caveats(cell, table.protocol))]
+        said = (*reasons(runs), *_contaminations(runs), *caveats(cell, table.protocol))
+        notes += [f"{column.name}: {note}" for note in said]
         values.append(cell[""])
     if table.average:
         present = [value for value in values if not np.isnan(value)]
@@ -64,6 +66,15 @@ def _row(name: str, budget: str, identity: RowId, all_runs: list[tuple[Column, E
         row["n_datasets"] = len(present)
     row["notes"] = NOTE_SEPARATOR.join([*notes, *_task_notes(table)])
     return row
+
+
+def _contaminations(runs: list[EvalRun]) -> list[str]:
+    """Return what stands against the scores of a cell: test cases in the corpus, or that nobody knows; each once."""
+    found = [contamination(run) for run in runs if status(run).name == "ok"]
+    said = [
+        f"contamination {each.status}{f': {each.reason}' if each.reason else ''}" for each in found if not each.is_clean
+    ]
+    return list(dict.fromkeys(said))
 
 
 def _runs(all_runs: list[tuple[Column, EvalRun]], column: Column, row: RowId) -> list[EvalRun]:

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from dataclasses import replace
 
+import fuzz_images
 import fuzzed
 import pytest
 
@@ -62,8 +63,8 @@ def raising(error):
         raising(ValueError("unforeseen")),
         raising(MemoryError()),
         raising(DataError("which file?")),
-        lambda path: (fuzzed.VOLUME[::-1], fuzzed.AFFINE),
-        lambda path: (fuzzed.VOLUME, fuzzed.AFFINE + 0.01),
+        lambda path: (fuzz_images.VOLUME[::-1], fuzz_images.AFFINE),
+        lambda path: (fuzz_images.VOLUME, fuzz_images.AFFINE + 0.01),
     ],
 )
 def test_what_goes_wrong_is_noticed(read, tmp_path):
