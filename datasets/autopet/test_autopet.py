@@ -4,7 +4,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from voxelbench.data.splits import select
+from voxelbench import registry
+from voxelbench.data.splits import all_listed
+from voxelbench.datasets.autopet import dataset
 from voxelbench.errors import DataError
 
 
@@ -79,12 +81,16 @@ def test_study_outside_of_a_patient(write_twin, prepare):
         prepare(raw, card)
 
 
-def test_vocos_folds_are_every_fifth_of_the_sorted_patients(write_twin, prepare):
-    raw, card = write_twin("autopet")
-    cases = prepare(raw, card)
-    patients = sorted({case.patient_id for case in cases})
+def test_vocos_folds_are_every_fifth_of_the_sorted_patients(tmp_path, monkeypatch):
+    monkeypatch.setattr(dataset, "prepare_cases", lambda *arguments: None)
+    patients = [f"PETCT_{number:02d}" for number in range(12)]
+    for patient in patients:
+        for name in (dataset.SUV, dataset.CT, dataset.SEG):
+            file = tmp_path / "raw" / dataset.ROOT / patient / "study" / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+    dataset.prepare(tmp_path / "raw", tmp_path, registry.dataset_card("autopet"), "native")
+    listed = all_listed("autopet", tmp_path)
     for fold in range(5):
-        tested = {case.patient_id for case in cases} - {
-            case.patient_id for case in select(cases, card, "voco_5fold", fold, "train")
-        }
-        assert sorted(tested) == patients[fold::5]
+        assert list(listed["voco_5fold", fold]) == [f"{patient}_study" for patient in patients[fold::5]]
+        assert set(listed["voco_5fold", fold].values()) == {"test"}
