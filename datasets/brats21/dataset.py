@@ -28,12 +28,12 @@ def prepare(raw: Path, out: Path, card: DatasetCard, grid: str | float) -> None:
     """Prepare every labelled case; a case is a patient. Raises DataError if a case of the fold file is not there."""
     cases = _layout(card).cases(raw, patient_of=str)
     found = {case.case_id for case in cases}
-    folds = {case_id: fold for path in sorted(raw.rglob(FOLDS)) for case_id, fold in _read_folds(path, found)}
+    folds = {case_id: fold for path in sorted(raw.rglob(FOLDS)) for case_id, fold in read_folds(path, found)}
     write_supplied(out, _split(folds))
     prepare_cases(cases, raw, out, card, grid)
 
 
-def _read_folds(path: Path, found: set[str]) -> list[tuple[str, int]]:
+def read_folds(path: Path, found: set[str]) -> list[tuple[str, int]]:
     """Return every listed case with the fold that tests it. Raises DataError for one that is not in `found`."""
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))["training"]

@@ -16,16 +16,18 @@ from voxelbench.data.native import NativeCase
 from voxelbench.data.prepare import prepare_cases
 from voxelbench.data.splits import read_splits
 from voxelbench.datasets.adni import dataset as adni
-from voxelbench.datasets.brats21.dataset import _read_folds as read_folds
+from voxelbench.datasets.brats21.dataset import read_folds as read_folds_of
 from voxelbench.datasets.udpet.metadata import read_metadata
 
 SOUND = "sound.csv"
 
 
+PATIENTS = [f"BraTS2021_{n:05d}" for n in range(3)]
+
+
 def write_folds(path: Path) -> None:
-    names = [f"BraTS2021_{n:05d}" for n in range(3)]
     entries = [
-        {"fold": 0, "image": [f"{name}/{name}_flair.nii.gz"], "label": f"{name}/{name}_seg.nii.gz"} for name in names
+        {"fold": 0, "image": [f"{name}/{name}_flair.nii.gz"], "label": f"{name}/{name}_seg.nii.gz"} for name in PATIENTS
     ]
     path.write_text(json.dumps({"training": entries}))
 
@@ -81,9 +83,13 @@ def resume(path: Path) -> bytes:
     return paths.manifest(path.parent).read_bytes()
 
 
+def read_folds(path: Path) -> list[tuple[str, int]]:
+    return read_folds_of(path, set(PATIENTS))
+
+
 def holds_pairs(found: Any, path: Path, is_cut: bool) -> None:
-    """Assert that what a list says is text."""
-    assert all(isinstance(image, str) and isinstance(label, Path) for image, label in found)
+    """Assert that each listed case is there, with the number of a fold."""
+    assert all(case_id in PATIENTS and isinstance(fold, int) for case_id, fold in found)
 
 
 def holds_scans(found: Any, path: Path, is_cut: bool) -> None:

@@ -141,7 +141,8 @@ def _identity(run: EvalRun) -> dict[str, object]:
 
 def _stem(run: EvalRun) -> str:
     """Return what became of a pretrained stem that met another number of channels, from the run's own record."""
-    record = json.loads((run.folder() / paths.RUN).read_text(encoding="utf-8"))
+    path = run.folder() / paths.RUN
+    record = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     origin = str(record.get("parts", {}).get("trunk", ""))
     return origin.partition(", ")[2].removesuffix(" stem")
 

@@ -49,6 +49,7 @@ def _row(name: str, budget: str, identity: RowId, all_runs: list[tuple[Column, E
         "track": table.track,
         "budget": budget,
         "data": "+".join(sorted({spec.data for spec in specs})),
+        "corpus": "+".join(sorted({spec.corpus for spec in specs})),
         "n_seeds": len({spec.seed for spec in specs}),
     }
     notes: list[str] = []
