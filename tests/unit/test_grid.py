@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.ndimage import map_coordinates
+from scipy.spatial.transform import Rotation
 
-from voxelbench.data.grid import grid_name, parse_grid, to_grid
+from voxelbench.data.grid import grid_name, onto, parse_grid, to_grid
 from voxelbench.errors import ConfigError
 
 SHAPE, SPACING = (14, 20, 9), (1.5, 0.8, 3.0)
@@ -57,6 +59,42 @@ def test_resampling_keeps_a_landmark_where_it_is(affine, grid):
     is_covered = np.all((native >= 0) & (native <= np.array(SHAPE) - 1), axis=-1)
     assert is_covered.mean() > 0.5
     np.testing.assert_allclose(resampled[is_covered], (positions @ [1.0, 10.0, 100.0])[is_covered], atol=1e-6)
+
+
+def rotated(affine, degrees):
+    """The same grid, turned about an axis that is none of its own."""
+    turned = affine.copy()
+    turned[:3] = Rotation.from_rotvec(np.deg2rad(degrees) * np.array([0.6, 0.0, 0.8])).as_matrix() @ affine[:3]
+    return turned
+
+
+@pytest.mark.parametrize("degrees", [0.0, 23.0])
+@pytest.mark.parametrize("shift_mm", [0.0, 0.7])
+@pytest.mark.parametrize("affine", orientations[::5])
+def test_another_grid_sees_what_linear_interpolation_at_its_voxels_gives(affine, shift_mm, degrees):
+    """Permuted and flipped axes, shifts below a voxel, oblique: each voxel is looked up on its own, the edge beyond."""
+    volume = np.random.RandomState(0).normal(size=SHAPE)
+    target, shape = rotated(affine_of((2, 0, 1), (1, -1, 1)), degrees), (11, 7, 24)
+    target[:3, 3] = affine[:3, :3] @ (np.array(SHAPE) - 1) / 2 + affine[:3, 3] + shift_mm  # from its centre outwards
+    indices = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"))
+    there = np.linalg.inv(affine) @ target
+    places = np.einsum("ij,jxyz->ixyz", there[:3, :3], indices) + there[:3, 3, None, None, None]
+    expected = map_coordinates(volume, places, order=1, mode="nearest")
+    is_inside = np.all((places >= 0) & (places <= np.array(SHAPE)[:, None, None, None] - 1), 0)
+    assert 0.05 < is_inside.mean() < 0.95
+    np.testing.assert_allclose(onto(volume, affine, shape, target), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("affine", orientations[::9])
+@pytest.mark.parametrize("grid", [0.7, 1.3])
+def test_to_a_grid_and_back_is_where_it_was(affine, grid):
+    """A linear field survives two linear interpolations, on an oblique affine too; a flipped axis would not."""
+    native = rotated(affine, 17.0)
+    indices = np.stack(np.meshgrid(*map(np.arange, SHAPE), indexing="ij"), -1)
+    field = (indices @ native[:3, :3].T + native[:3, 3]) @ [1.0, 10.0, 100.0]
+    back = onto(*to_grid(field, native, grid, is_label=False), SHAPE, native)
+    inside = (slice(3, -3),) * 3  # three short voxels hold two of the coarser grid, whatever the angle
+    np.testing.assert_allclose(back[inside], field[inside], atol=1e-6)
 
 
 def test_labels_are_never_interpolated():

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import map_coordinates
 
 from voxelbench.cards import TaskKind
 from voxelbench.config import read_encoder
@@ -198,6 +199,37 @@ def test_scores_on_the_scanners_own_grid(make_task, make_card, make_case, turn):
     assert scores["grid", "dice"] == 1 and scores["grid", "hd95"] == 0
     assert 0.9 < scores["native", "dice"] < 1 and 0 < scores["native", "hd95"] < 3
     assert {row.n_voxels for row in rows if row.space == "native"} == {native.label().sum()}
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 0, 2)])
+@pytest.mark.parametrize("signs", [(1, 1, 1), (-1, 1, -1)])
+@pytest.mark.parametrize("kind", ["labels", "regions"])
+def test_probabilities_are_resampled_before_a_class_wins(make_task, make_card, make_case, kind, order, signs):
+    """Onto permuted, flipped and shifted axes, against a look-up of every voxel on its own."""
+    regions = {"whole": (1, 2, 4), "core": (1, 4), "enhancing": (4,)} if kind == "regions" else {}
+    task = make_task("segmentation", make_card("segmentation", **CARDS["segmentation"], regions=regions))
+    rng, shape, native_shape = np.random.RandomState(0), (9, 12, 10), (17, 13, 15)
+    probabilities = rng.uniform(size=(task.out_channels, *shape)).astype(np.float32)
+    affine, native_affine = np.diag([3.0, 2.0, 2.5, 1.0]), np.eye(4)
+    native_affine[:3, :3] = np.eye(3)[:, order] * np.multiply(signs, (1.0, 1.5, 1.2))
+    native_affine[:3, 3] = np.where(np.array(signs)[np.argsort(order)] > 0, 3.3, 19.7)
+    label = rng.choice([0, 1, 2, 4], native_shape).astype(np.uint8)
+    case, native = (
+        make_case(np.zeros((1, *each.shape), np.float32), each, name=name, affine=grid)
+        for name, each, grid in (
+            ("grid", np.zeros(shape, np.uint8), affine),
+            ("native", label, native_affine),
+        )
+    )
+    rows = task.score({"probabilities": probabilities}, replace(case, native=native))
+    there = np.linalg.inv(affine) @ native_affine
+    indices = np.stack(np.meshgrid(*map(np.arange, native_shape), indexing="ij"))
+    places = np.einsum("ij,jxyz->ixyz", there[:3, :3], indices) + there[:3, 3, None, None, None]
+    seen = np.stack([map_coordinates(each, places, order=1, mode="nearest") for each in probabilities])
+    answers = seen > 0.5 if regions else [seen.argmax(0) == number for number in (1, 2, 3)]
+    expected = [slow_dice(*pair) for pair in zip(answers, task.masks(label), strict=True)]
+    found = [row.value for row in rows if (row.space, row.metric) == ("native", "dice")]
+    assert found == pytest.approx(expected, rel=1e-6)
 
 
 def test_regions_overlap_and_labels_exclude_each_other(make_task, make_task_case, make_card):
