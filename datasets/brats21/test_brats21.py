@@ -106,5 +106,5 @@ def test_the_folds_of_the_file_are_a_split(write_twin, prepare):
 def test_without_the_file_its_split_says_what_to_fetch(write_twin, prepare):
     raw, card = write_twin("brats21")
     (raw / FOLDS).unlink()
-    with pytest.raises(DataError, match=r"Put brats21_folds.json under data/raw/brats21 and prepare the dataset again"):
+    with pytest.raises(DataError, match=r"put brats21_folds.json under data/raw/brats21 and prepare the dataset again"):
         select(prepare(raw, card), card, "swin_unetr_5fold", 0, "test")
