@@ -37,7 +37,9 @@ def read_folds(path: Path, found: set[str]) -> list[tuple[str, int]]:
     """Return every listed case with the fold that tests it. Raises DataError for one that is not in `found`."""
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))["training"]
-        listed = [(Path(entry["label"]), int(entry["fold"])) for entry in entries]
+        listed = [(Path(entry["label"]), entry["fold"]) for entry in entries]
+        if not all(isinstance(fold, int) and fold >= 0 for _, fold in listed):
+            raise ValueError("a fold is no whole number")
     except (ValueError, KeyError, TypeError, RecursionError):
         raise DataError(
             f'{path}: expected JSON with "training": [{{"fold": ..., "label": ...}}]; fetch it again or remove it.'

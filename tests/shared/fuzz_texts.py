@@ -16,19 +16,15 @@ from voxelbench.data.native import NativeCase
 from voxelbench.data.prepare import prepare_cases
 from voxelbench.data.splits import read_splits
 from voxelbench.datasets.adni import dataset as adni
-from voxelbench.datasets.brats21.dataset import read_folds as read_folds_of
+from voxelbench.datasets.brats21 import dataset as brats21
 from voxelbench.datasets.udpet.metadata import read_metadata
 
 SOUND = "sound.csv"
-
-
-PATIENTS = [f"BraTS2021_{n:05d}" for n in range(3)]
+BRATS = ("BraTS2021_00000", "BraTS2021_00001", "BraTS2021_00002")
 
 
 def write_folds(path: Path) -> None:
-    entries = [
-        {"fold": 0, "image": [f"{name}/{name}_flair.nii.gz"], "label": f"{name}/{name}_seg.nii.gz"} for name in PATIENTS
-    ]
+    entries = [{"fold": n, "image": [f"{name}_flair.nii.gz"], "label": f"{name}/seg"} for n, name in enumerate(BRATS)]
     path.write_text(json.dumps({"training": entries}))
 
 
@@ -83,13 +79,12 @@ def resume(path: Path) -> bytes:
     return paths.manifest(path.parent).read_bytes()
 
 
-def read_folds(path: Path) -> list[tuple[str, int]]:
-    return read_folds_of(path, set(PATIENTS))
+def read_folds(path: Path) -> Any:
+    return brats21.read_folds(path, set(BRATS))
 
 
-def holds_pairs(found: Any, path: Path, is_cut: bool) -> None:
-    """Assert that each listed case is there, with the number of a fold."""
-    assert all(case_id in PATIENTS and isinstance(fold, int) for case_id, fold in found)
+def holds_folds(found: Any, path: Path, is_cut: bool) -> None:
+    assert all(case_id in BRATS and fold >= 0 for case_id, fold in found)
 
 
 def holds_scans(found: Any, path: Path, is_cut: bool) -> None:
@@ -143,7 +138,7 @@ def read_search(path: Path) -> Any:
 TEXTS = {
     "journal": Kind(paths.journal(Path()).name, write_journal, resume, holds_manifest, damaged_json_lines),
     "list": Kind("dataset.json", write_list, read_list, holds_list, damaged_json),
-    "folds": Kind("brats21_folds.json", write_folds, read_folds, holds_pairs, damaged_json),
+    "folds": Kind("brats21_folds.json", write_folds, read_folds, holds_folds, damaged_json),
     "search": Kind("search.csv", write_search, read_search, holds_scans, damaged_table),
     "manifest": Kind("manifest.csv", write_rows, read_cases, holds_rows, damaged_table),
     "splits": Kind("splits.csv", write_parts, read_splits, holds_parts, damaged_table),
