@@ -157,10 +157,10 @@ class Twin(Strict):
     version: int
 
 
-class Family(Strict):
+class Cohort(Strict):
     """Datasets that hold the same patients under other ids: the name that they share on their cards.
 
-    `patient` is a pattern for the whole patient id; its one group is what the id is called in the family.
+    `patient` is a pattern for the whole patient id; its one group is what the patient is called in the cohort.
     """
 
     name: str
@@ -196,7 +196,7 @@ class DatasetCard(Strict):
     tasks: tuple[TaskCard, ...]
     splits: dict[str, SplitRule]
     twin: Twin | None
-    family: Family | None = None
+    cohort: Cohort | None = None
     version: int
 
     @model_validator(mode="after")
