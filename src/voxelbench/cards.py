@@ -116,6 +116,14 @@ class RemoteFile(Strict):
     n_bytes: int | None = None
 
 
+class ZenodoRecord(Strict):
+    """Files of one record of Zenodo, by name; their sizes and checksums are asked of its API."""
+
+    record: int
+    files: tuple[str, ...]
+    host: str = "https://zenodo.org"
+
+
 class TaskCard(Strict):
     """One task of a dataset: which channels go in, and what has to come out."""
 
@@ -181,6 +189,7 @@ class DatasetCard(Strict):
     access: Access
     layout: tuple[Expected, ...]
     files: tuple[RemoteFile, ...] = ()
+    zenodo: tuple[ZenodoRecord, ...] = ()
     redistribute: str
     modality: Literal["CT", "MRI", "PET"]
     channels: tuple[str, ...]
