@@ -116,6 +116,14 @@ class RemoteFile(Strict):
     n_bytes: int | None = None
 
 
+class ZenodoRecord(Strict):
+    """Files of one record of Zenodo, by name; their sizes and checksums are asked of its API."""
+
+    record: int
+    files: tuple[str, ...]
+    host: str = "https://zenodo.org"
+
+
 class TaskCard(Strict):
     """One task of a dataset: which channels go in, and what has to come out."""
 
@@ -157,10 +165,10 @@ class Twin(Strict):
     version: int
 
 
-class Family(Strict):
+class Cohort(Strict):
     """Datasets that hold the same patients under other ids: the name that they share on their cards.
 
-    `patient` is a pattern for the whole patient id; its one group is what the id is called in the family.
+    `patient` is a pattern for the whole patient id; its one group is what the patient is called in the cohort.
     """
 
     name: str
@@ -181,6 +189,7 @@ class DatasetCard(Strict):
     access: Access
     layout: tuple[Expected, ...]
     files: tuple[RemoteFile, ...] = ()
+    zenodo: tuple[ZenodoRecord, ...] = ()
     redistribute: str
     modality: Literal["CT", "MRI", "PET"]
     channels: tuple[str, ...]
@@ -196,7 +205,7 @@ class DatasetCard(Strict):
     tasks: tuple[TaskCard, ...]
     splits: dict[str, SplitRule]
     twin: Twin | None
-    family: Family | None = None
+    cohort: Cohort | None = None
     version: int
 
     @model_validator(mode="after")

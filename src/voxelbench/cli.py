@@ -128,7 +128,8 @@ def _contamination(options: argparse.Namespace) -> None:
     from voxelbench.contamination.gate import describe, write_gate
 
     dataset, _, task = options.task.partition(".")
-    task = task_card(dataset, task or registry.dataset_card(dataset).tasks[0].name).name
+    first = next((card.name for card in registry.dataset_card(dataset).tasks), "")
+    task = task_card(dataset, task or first).name
     report = write_gate(options.corpus, dataset, task, options.fold, options.budget or read_config().budget)
     print("\n".join(describe(report)))
 

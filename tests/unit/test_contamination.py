@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
 from voxelbench import config, paths, registry
+from voxelbench.cli import main
 from voxelbench.contamination.descriptor import describe
 from voxelbench.contamination.exact import voxel_sha256
 from voxelbench.contamination.gate import match, write_gate
@@ -65,7 +66,7 @@ def test_the_shape_counts_and_the_sign_of_zero_does_not():
         ("btcv", "img0001", "btcv:img0001"),
     ],
 )
-def test_a_family_shares_its_patients(dataset, patient, key):
+def test_a_cohort_shares_its_patients(dataset, patient, key):
     assert patient_key(registry.dataset_card(dataset), patient) == key
 
 
@@ -200,6 +201,21 @@ def test_what_is_not_prepared_is_unknown(prepare):
     assert report.status == "unknown" and not report.cases
     assert report.reason.startswith("msd_spleen is not prepared: there is no data/prepared/msd_spleen/phantom-native")
     assert match("pet", "adni", "classification", 0, "full").reason.startswith("gated: ")
+
+
+def test_the_command_prints_what_it_found(prepare, capsys):
+    prepare("msd_spleen", {"spleen_2": noise(0), "spleen_3": noise(1)})
+    prepare("btcv", {"img0035": noise(0), "img0036": noise(4)})
+    assert main(["contamination", "ct", "btcv"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "ct against btcv.segmentation, fold 0: overlap (1 case)",
+        "test cases: 2; cases in the corpus: 1",
+        "  img0035: exact msd_spleen/spleen_2",
+    ]
+    assert main(["contamination", "ctt", "btcv"]) == 1
+    assert "there is no corpus 'ctt'. Did you mean 'ct'?" in capsys.readouterr().err
+    assert main(["contamination", "ct", "luna16"]) == 1
+    assert "luna16 has no task ''." in capsys.readouterr().err
 
 
 def test_a_status_counts_cases():

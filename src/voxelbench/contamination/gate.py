@@ -108,7 +108,7 @@ def describe(report: Report) -> Iterable[str]:
     reason = f": {report.reason}" if report.reason else ""
     where = f"{report.dataset}.{report.task}, fold {report.fold}"
     yield f"{report.corpus} against {where}: {report.status}{reason}"
-    yield f"{len(report.cases)} test cases, {report.n_corpus} cases in the corpus"
+    yield f"test cases: {len(report.cases)}; cases in the corpus: {report.n_corpus}"
     for case in report.cases:
         if case.verdict != CLEAN:
             score = "" if case.score is None else f" ({case.score:.2f})"

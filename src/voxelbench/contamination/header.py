@@ -10,14 +10,14 @@ _SAME_MM = 1e-3
 
 
 def patient_key(card: DatasetCard, patient_id: str) -> str:
-    """Return a name of the patient that is equal in all datasets of the card's family.
+    """Return a name of the patient that is equal in all datasets of the card's cohort.
 
-    A dataset without a family, or an id that its pattern does not fit, shares patients with no other dataset.
+    A dataset without a cohort, or an id that its pattern does not fit, shares patients with no other dataset.
     """
-    found = re.fullmatch(card.family.patient, patient_id) if card.family else None
-    if card.family is None or found is None:
+    found = re.fullmatch(card.cohort.patient, patient_id) if card.cohort else None
+    if card.cohort is None or found is None:
         return f"{card.name}:{patient_id}"
-    return f"{card.family.name}:{found[1]}"
+    return f"{card.cohort.name}:{found[1]}"
 
 
 def same_grid(shape: tuple[int, ...], affine: np.ndarray, other_shape: tuple[int, ...], other: np.ndarray) -> bool:

@@ -19,6 +19,8 @@ class Source:
 
     def __init__(self):
         self.content, self.headers = CONTENT, {"ETag": '"one"'}
+        self.files = {}
+        """What else there is than `content`, by path."""
         self.script, self.asked = [], []
         self.n_sent = 0
         self.go_on = Event()
@@ -30,16 +32,17 @@ class Source:
 
     def well(self, request):
         """Honour Range and If-Range."""
+        content = self.files.get(request.path, self.content)
         wanted = re.fullmatch(r"bytes=(\d+)-", request.headers.get("Range", ""))
         is_same = request.headers.get("If-Range", self.headers.get("ETag")) in (None, *self.headers.values())
         start = int(wanted[1]) if wanted and is_same else 0
-        n_bytes = len(self.content)
+        n_bytes = len(content)
         if start >= n_bytes:
             self.answer(request, 416, b"", {"Content-Range": f"bytes */{n_bytes}"})
         elif start:
-            self.answer(request, 206, self.content[start:], {"Content-Range": f"bytes {start}-{n_bytes - 1}/{n_bytes}"})
+            self.answer(request, 206, content[start:], {"Content-Range": f"bytes {start}-{n_bytes - 1}/{n_bytes}"})
         else:
-            self.answer(request, 200, self.content)
+            self.answer(request, 200, content)
 
     def answer(self, request, status, body, headers=None, length=None):
         request.send_response(status)

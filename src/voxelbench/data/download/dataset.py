@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from threading import Event
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from voxelbench.data.download.http import Session, size
 from voxelbench.data.download.partial import partial_path
 from voxelbench.data.download.patience import Patience
 from voxelbench.data.download.progress import progress
+from voxelbench.data.download.zenodo import zenodo_files
 from voxelbench.errors import DataError, VoxelbenchError
 
 N_PARALLEL = 4
@@ -31,7 +33,9 @@ def download_archives(raw: Path, card: DatasetCard, patience: Patience | None = 
     Files that are there already are only checked. Archives stay in `raw/archives`; what was unpacked from the archive
     that the card names needs it no longer. Raises DataError for a folder that was unpacked from another one.
     """
-    files = {_place(raw, file.url): file for file in card.files}
+    patience = patience or Patience()
+    of_records = (zenodo_files(record, raw / ARCHIVES, patience) for record in card.zenodo)
+    files = {_place(raw, file.url): file for file in chain(card.files, *of_records)}
     archives = {dest: raw / dest.name.split(".")[0] for dest in files if is_archive(dest.name)}
     packed = {dest: folder for dest, folder in archives.items() if not _is_unpacked(dest, folder, files[dest])}
     wanted = {dest: file for dest, file in files.items() if dest in packed or dest not in archives}

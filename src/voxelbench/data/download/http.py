@@ -2,6 +2,8 @@
 
 import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -19,6 +21,9 @@ logging.getLogger("urllib3").setLevel(logging.ERROR)
 _FAILURES = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 _WORTH_ANOTHER_TRY = {requests.codes.request_timeout, requests.codes.too_many_requests}
 _SERVER_ERROR = 500
+
+MAX_JSON_BYTES = 1 << 24
+"""A list of files is some kilobytes long; what is cut here is no JSON."""
 
 
 class Unfinished(Exception):
@@ -57,14 +62,32 @@ def receive(session: Session, url: str, partial: Partial, timeout_s: float, repo
 
     Raises Unfinished if less came than was announced or the source is out of order, DataError if it refuses.
     """
+    headers = _headers(partial)
+    with _failures_named(url), session.get(url, headers=headers, stream=True, timeout=timeout_s) as response:
+        if response.status_code == requests.codes.requested_range_not_satisfiable:
+            partial.restart()  # What is here is longer than what the source has, or of another file.
+            raise Unfinished("status 416")
+        _check_status(response, url)
+        if response.status_code == requests.codes.partial_content:
+            _check_continues(response, partial)
+        else:
+            partial.restart(_validator(response))
+        _append(response, partial, report)
+
+
+def read_json(session: Session, url: str, timeout_s: float) -> bytes:
+    """Return the JSON at an address, of which the first MAX_JSON_BYTES are read. Raises what `receive` does."""
+    headers = _IDENTITY | {"Accept": "application/json"}
+    with _failures_named(url), session.get(url, headers=headers, stream=True, timeout=timeout_s) as response:
+        _check_status(response, url)
+        body: bytes = response.raw.read(MAX_JSON_BYTES, decode_content=True)
+        return body
+
+
+@contextmanager
+def _failures_named(url: str) -> Iterator[None]:
     try:
-        with session.get(url, headers=_headers(partial), stream=True, timeout=timeout_s) as response:
-            _check_status(response, url, partial)
-            if response.status_code == requests.codes.partial_content:
-                _check_continues(response, partial)
-            else:
-                partial.restart(_validator(response))
-            _append(response, partial, report)
+        yield
     except requests.exceptions.SSLError:
         raise DataError(f"{shown(url)}: its certificate is not valid; check the address and this machine.") from None
     except (*_FAILURES, urllib3.exceptions.HTTPError) as error:
@@ -90,13 +113,10 @@ def _validator(response: requests.Response) -> str | None:
     return etag if etag.startswith('"') else response.headers.get("Last-Modified")
 
 
-def _check_status(response: requests.Response, url: str, partial: Partial) -> None:
+def _check_status(response: requests.Response, url: str) -> None:
     status = response.status_code
     if status in (requests.codes.ok, requests.codes.partial_content):
         return
-    if status == requests.codes.requested_range_not_satisfiable:
-        partial.restart()  # What is here is not the beginning of what the source has: it is longer, or of another file.
-        raise Unfinished("status 416")
     if status in _WORTH_ANOTHER_TRY or status >= _SERVER_ERROR:
         raise Unfinished(f"status {status}", _retry_after(response))
     raise DataError(
