@@ -1,4 +1,4 @@
-"""What holds for every dataset of the Medical Segmentation Decathlon."""
+"""What holds for every dataset of the Medical Segmentation Decathlon that a table has."""
 
 import nibabel as nib
 import numpy as np
@@ -7,7 +7,18 @@ import pytest
 from voxelbench import registry
 from voxelbench.errors import DataError
 
-every_set = pytest.mark.parametrize("name", [name for name in registry.names("datasets") if name.startswith("msd_")])
+NAMES = [
+    name
+    for name in registry.names("datasets")
+    if name.startswith("msd_") and registry.dataset_card(name).twin is not None
+]
+"""Those that a task is of; of the others only volumes are read, to pretrain on (test_collections.py)."""
+
+every_set = pytest.mark.parametrize("name", NAMES)
+
+
+def test_the_sets_of_the_benchmark_are_there():
+    assert NAMES == ["msd_liver", "msd_lung", "msd_spleen"]
 
 
 @every_set
