@@ -58,7 +58,9 @@ class SegmentationRecipe(DenseRecipe):
 
 
 class ClassificationRecipe(FinetuneRecipe):
-    """The whole volume, resized to `crop`."""
+    """The whole volume, resized to `crop`. Between two linear layers the head has `n_hidden` features; 0 is one layer."""
+
+    n_hidden: int = Field(0, ge=0)
 
 
 class ReconstructionRecipe(DenseRecipe):

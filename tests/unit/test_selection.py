@@ -19,7 +19,6 @@ from voxelbench.encoders.build import build
 from voxelbench.encoders.publish import publish
 from voxelbench.errors import ConfigError, DataError, TrainingError
 from voxelbench.evaluate.cases import check_classes, task_cases
-from voxelbench.evaluate.complexity import measure
 from voxelbench.evaluate.controls import shuffle_targets
 from voxelbench.evaluate.finetune import make_task, score_cases
 from voxelbench.evaluate.labels import absent_classes
@@ -28,6 +27,7 @@ from voxelbench.evaluate.selection import Selector
 from voxelbench.expand import eval_manifest, native_manifest
 from voxelbench.resolve import eval_spec
 from voxelbench.runs import NO_CORPUS, RANDOM, EvalRun, MethodId, PretrainRun
+from voxelbench.training.complexity import measure
 
 # Scores of the steps 2, 4, ... of a run: the best one comes twice.
 SCORES = {2: 0.1, 4: 0.6, 6: 0.2, 8: 0.6, 10: 0.5}

@@ -12,7 +12,6 @@ from voxelbench.config import read_budget
 from voxelbench.data.case import Case
 from voxelbench.encoders.build import build, load_pretrained
 from voxelbench.evaluate.cases import task_cases
-from voxelbench.evaluate.complexity import measure
 from voxelbench.evaluate.controls import FROZEN
 from voxelbench.evaluate.metrics.guards import naming, require_finite
 from voxelbench.evaluate.rows import Row, to_frame, write_rows
@@ -29,7 +28,8 @@ from voxelbench.provenance import RunRecord
 from voxelbench.recipes import RECIPES
 from voxelbench.resolve import EvalSpec, eval_spec, spec_sha256
 from voxelbench.runs import EvalRun, MethodId
-from voxelbench.training.device import alone, prepare_device
+from voxelbench.training.complexity import measure
+from voxelbench.training.device import alone, peak_memory, prepare_device
 from voxelbench.training.log import write_log
 from voxelbench.training.loop import train
 from voxelbench.training.progress import reporting
@@ -74,7 +74,7 @@ def finetune(run: EvalRun) -> None:
     record.extra["selected_step"] = selector.restore() if selector else task.recipe.steps
     with record.phase("score"):
         rows = score_cases(task, learner.network.eval(), cases.testing, task.score)
-    record.extra |= cases.counts()
+    record.extra |= cases.counts() | peak_memory(device)
     write_log(folder / paths.LOSSES, log)
     record.write([path for path in (manifest, native, weights) if path], str(device))
     write_rows(folder / paths.CASES, rows)

@@ -1,5 +1,7 @@
 """Networks of tasks: a backbone and a head."""
 
+from itertools import pairwise
+
 import torch
 from monai.networks.blocks import UnetOutBlock
 from torch import Tensor, nn
@@ -40,14 +42,19 @@ def voxel_head(decoder: Decoder, out_channels: int) -> nn.Module:
 
 
 class PooledNetwork(nn.Module):
-    """One output for each volume: the coarsest map, averaged, and a linear layer."""
+    """One output for each volume: the coarsest map, averaged, and a linear layer.
+
+    With `n_hidden` it is two linear layers with nothing between them, as S2DC's released code has it: what they can
+    compute is the same, how they learn it is not.
+    """
 
     parts = frozenset({"trunk"})
 
-    def __init__(self, backbone: Backbone, n_outputs: int) -> None:
+    def __init__(self, backbone: Backbone, n_outputs: int, n_hidden: int = 0) -> None:
         super().__init__()
         self.backbone = backbone
-        self.out = nn.Linear(backbone.trunk.channels[-1], n_outputs)
+        widths = [backbone.trunk.channels[-1], *([n_hidden] if n_hidden else []), n_outputs]
+        self.out = nn.Sequential(*(nn.Linear(width, following) for width, following in pairwise(widths)))
 
     def forward(self, volume: Tensor) -> Tensor:
         """Map (B, C, X, Y, Z) to (B, n_outputs)."""

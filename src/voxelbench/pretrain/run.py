@@ -19,7 +19,8 @@ from voxelbench.provenance import RunRecord
 from voxelbench.resolve import PretrainSpec, method_config, pretrain_spec, spec_sha256
 from voxelbench.runs import PretrainRun
 from voxelbench.settings import MethodConfig
-from voxelbench.training.device import launch, prepare_device
+from voxelbench.training.complexity import count_parameters
+from voxelbench.training.device import launch, peak_memory, prepare_device
 from voxelbench.training.log import write_log
 from voxelbench.training.loop import train
 from voxelbench.training.progress import reporting
@@ -83,7 +84,8 @@ def pretrain(run: PretrainRun) -> None:
         )
     if fabric.is_global_zero:
         write_log(folder / paths.LOSSES, log)
-        record.extra["n_cases"], record.extra["n_processes"] = len(cases), fabric.world_size
+        record.extra |= {"n_cases": len(cases), "n_processes": fabric.world_size} | peak_memory(device)
+        record.extra |= count_parameters(method)
         record.write(manifests.values(), str(device))
         publish(method.published_backbone(), folder / paths.BACKBONE)
         (folder / paths.CHECKPOINT).unlink(missing_ok=True)

@@ -61,3 +61,10 @@ def _several(name: str) -> Fabric:
 def _launched(fabric: Fabric) -> Fabric:
     fabric.launch()
     return fabric
+
+
+def peak_memory(device: torch.device) -> dict[str, int]:
+    """Return the most memory that this process held on a GPU so far, for `run.json`; nothing on a CPU."""
+    if device.type != "cuda":
+        return {}
+    return {"peak_gpu_memory_mb": round(torch.cuda.max_memory_allocated(device) / 2**20)}

@@ -30,8 +30,8 @@ class Classification(Task):
         return len(self.dataset.classes)
 
     def network(self, backbone: Backbone) -> nn.Module:
-        """Return the backbone's trunk with one linear layer on its pooled coarsest map."""
-        return PooledNetwork(backbone, self.out_channels)
+        """Return the backbone's trunk with a linear head on its pooled coarsest map."""
+        return PooledNetwork(backbone, self.out_channels, self.recipe.n_hidden)
 
     def views(self, case: Case, rng: np.random.RandomState) -> Views:
         """Return the resized volume, augmented, and the number of its class."""

@@ -13,14 +13,18 @@ def measure(network: nn.Module, in_channels: int, crop: Sequence[int]) -> dict[s
     Operations are those of matrix products, attention and convolutions, as torch's counter has them: a multiplication
     and an addition are two.
     """
-    parameters = list(network.parameters())
-    was_training = network.training
+    was_training, device = network.training, next(network.parameters()).device
     counter = FlopCounterMode(display=False)
     with torch.inference_mode(), counter:
-        network.eval()(torch.zeros(1, in_channels, *crop, device=parameters[0].device))
+        network.eval()(torch.zeros(1, in_channels, *crop, device=device))
     network.train(was_training)
+    return {**count_parameters(network), "flops_per_crop": counter.get_total_flops()}
+
+
+def count_parameters(network: nn.Module) -> dict[str, int]:
+    """Return the number of parameters, and of those that train."""
+    parameters = list(network.parameters())
     return {
         "n_parameters": sum(parameter.numel() for parameter in parameters),
         "n_trained_parameters": sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
-        "flops_per_crop": counter.get_total_flops(),
     }
