@@ -53,7 +53,7 @@ test: $(INSTALLED) ## run all tests; one BLAS thread each, one process a core
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 pytest --numprocesses auto --maxprocesses 8 $(FLAGS)
 
 test-nnunet: nnunet ## run the tests that need nnU-Net, in its environment
-	$(VENV)-nnunet/bin/python -m pip install -qq -c constraints.txt pytest
+	$(VENV)-nnunet/bin/python -m pip install -qq -c constraints.txt pytest hypothesis
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(VENV)-nnunet/bin/python -m pytest -m nnunet methods/nnunet
 
 check: $(INSTALLED) ## run the linters, the formatters in check mode, and the type checker
