@@ -58,7 +58,7 @@ class SegmentationRecipe(DenseRecipe):
 
 
 class ClassificationRecipe(FinetuneRecipe):
-    """The whole volume, resized to `crop`. Between two linear layers the head has `n_hidden` features; 0 is one layer."""
+    """The whole volume, resized to `crop`. Its head has `n_hidden` features between two linear layers; 0: one layer."""
 
     n_hidden: int = Field(0, ge=0)
 
