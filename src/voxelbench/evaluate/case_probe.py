@@ -24,7 +24,8 @@ from voxelbench.provenance import RunRecord
 from voxelbench.recipes import CaseProbeRecipe
 from voxelbench.resolve import eval_spec
 from voxelbench.runs import EvalRun
-from voxelbench.training.device import prepare_device
+from voxelbench.training.complexity import measure
+from voxelbench.training.device import peak_memory, prepare_device
 
 
 def probe_cases(run: EvalRun) -> None:
@@ -38,7 +39,7 @@ def probe_cases(run: EvalRun) -> None:
         cases = task_cases(spec, manifest)
     with record.phase("build"):
         trunk, record.extra["parts"] = frozen_trunk(spec, weights)
-        trunk.to(device)
+        record.extra |= measure(trunk.to(device), len(spec.task.inputs), recipe.crop) | peak_memory(device)
     with record.phase("encode"):
         learnt, tested = (pooled(trunk, part, spec.task.inputs, recipe) for part in (cases.training, cases.testing))
     with record.phase("score"):

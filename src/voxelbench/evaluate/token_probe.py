@@ -18,7 +18,8 @@ from voxelbench.provenance import RunRecord
 from voxelbench.recipes import TokenProbeRecipe
 from voxelbench.resolve import eval_spec
 from voxelbench.runs import EvalRun
-from voxelbench.training.device import prepare_device
+from voxelbench.training.complexity import measure
+from voxelbench.training.device import peak_memory, prepare_device
 
 Probe = dict[int, Pipeline]
 """A classifier for each class that was fitted, by the number of the class."""
@@ -36,7 +37,7 @@ def probe_tokens(run: EvalRun) -> None:
         cases = task_cases(spec, manifest)
     with record.phase("build"):
         trunk, record.extra["parts"] = frozen_trunk(spec, weights)
-        trunk.to(device)
+        record.extra |= measure(trunk.to(device), len(spec.task.inputs), recipe.crop) | peak_memory(device)
 
     def tokens(case: Case) -> Tokens:
         return read_tokens(trunk, case, spec.task.inputs, classes, recipe)

@@ -19,7 +19,7 @@ from voxelbench.provenance import RunRecord
 from voxelbench.resolve import PretrainSpec, method_config, pretrain_spec, spec_sha256
 from voxelbench.runs import PretrainRun
 from voxelbench.settings import MethodConfig
-from voxelbench.training.complexity import count_parameters
+from voxelbench.training.complexity import count_forward, count_parameters
 from voxelbench.training.device import launch, peak_memory, prepare_device
 from voxelbench.training.log import write_log
 from voxelbench.training.loop import train
@@ -63,6 +63,9 @@ def pretrain(run: PretrainRun) -> None:
     with record.phase("build"):
         seed_torch(spec.seed, BEFORE_TRAINING)
         method: Method = plugin.Method(build(spec.encoder, in_channels=1, parts=plugin.Method.needs), settings)
+    samples = Samples(cases, Draw(plugin.views, settings), settings.group_size, settings.batch, spec.seed)
+    if fabric.is_global_zero:
+        record.extra |= count_parameters(method) | count_forward(method, samples, settings.steps, fabric.device)
     snapshot_steps = {max(1, round(share * settings.steps)) for share in settings.snapshots}
 
     def keep_snapshot(step: int) -> None:
@@ -73,7 +76,7 @@ def pretrain(run: PretrainRun) -> None:
         log = train(
             method,
             settings,
-            Samples(cases, Draw(plugin.views, settings), settings.group_size, settings.batch, spec.seed),
+            samples,
             seed=spec.seed,
             identity=spec_sha256(spec),
             checkpoint_path=folder / paths.CHECKPOINT,
@@ -85,7 +88,6 @@ def pretrain(run: PretrainRun) -> None:
     if fabric.is_global_zero:
         write_log(folder / paths.LOSSES, log)
         record.extra |= {"n_cases": len(cases), "n_processes": fabric.world_size} | peak_memory(device)
-        record.extra |= count_parameters(method)
         record.write(manifests.values(), str(device))
         publish(method.published_backbone(), folder / paths.BACKBONE)
         (folder / paths.CHECKPOINT).unlink(missing_ok=True)

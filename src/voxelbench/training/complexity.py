@@ -1,10 +1,14 @@
 """What a network costs: its parameters, and the floating-point operations of one forward pass."""
 
+import copy
 from collections.abc import Sequence
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
+
+from voxelbench.method import Progress
+from voxelbench.training.sampling import Samples, batches
 
 
 def measure(network: nn.Module, in_channels: int, crop: Sequence[int]) -> dict[str, int]:
@@ -28,3 +32,16 @@ def count_parameters(network: nn.Module) -> dict[str, int]:
         "n_parameters": sum(parameter.numel() for parameter in parameters),
         "n_trained_parameters": sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
     }
+
+
+def count_forward(learner: nn.Module, samples: Samples, total: int, device: torch.device) -> dict[str, int]:
+    """Return the operations of one forward pass over the first micro-batch; a copy does it, and `learner` stays.
+
+    A training step takes about three times as many for each of its micro-batches: one forward and two backward.
+    """
+    twin = copy.deepcopy(learner).to(device)
+    batch = {name: array.to(device) for name, array in next(batches(samples, [0], workers=0)).items()}
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        twin(batch, Progress(0, total, samples.seed, micro_batch=0))
+    return {"flops_per_forward": counter.get_total_flops()}
