@@ -15,6 +15,7 @@ from voxelbench.contamination.record import CaseVerdict, Report, write_report
 from voxelbench.errors import ConfigError, DataError
 from voxelbench.evaluate.rows import Row, write_rows
 from voxelbench.evaluate.summary import case_values, run_metrics
+from voxelbench.report.cells import leaks
 from voxelbench.report.replace import check_replace
 from voxelbench.report.scores import write_scores
 from voxelbench.report.show import show
@@ -138,6 +139,16 @@ def test_cells_pool_folds_and_average_seeds(tables):
     assert table["spleen"].tolist() == [45.0, 45.0] and table["n_seeds"].tolist() == [2, 2]
     assert table["average"].tolist() == [46.25, 46.25] and table["n_datasets"].tolist() == [2, 2]
     assert (table["organs_low"] < 47.5).all() and (table["organs_high"] > 47.5).all()
+
+
+@pytest.mark.parametrize(
+    ("low", "variant", "n_classes", "warns"),
+    [(34, "shuffled", 3, True), (33, "shuffled", 3, False), (90, "", 3, False), (90, "shuffled", 0, False)],
+)
+def test_shuffled_labels_that_beat_a_guess_are_told(low, variant, n_classes, warns):
+    said = leaks({"": 95.0, "_low": low, "_high": 99.0, "_n": 12}, variant, n_classes)
+    assert [text.startswith("shuffled labels score above a guess, 33.3") for text in said] == [True] * warns
+    assert leaks({"": np.nan, "_low": np.nan, "_high": np.nan, "_n": 0}, variant, n_classes) == []
 
 
 def test_a_cell_of_one_patient_has_no_interval_and_a_note_says_why(tables):

@@ -5,6 +5,7 @@ import pandas as pd
 
 from voxelbench import paths
 from voxelbench.config import task_card
+from voxelbench.evaluate.controls import SHUFFLED
 from voxelbench.evaluate.rows import read_rows
 from voxelbench.evaluate.summary import HEADLINE, case_values, headline_space
 from voxelbench.recipes import recipe_name
@@ -54,6 +55,14 @@ def caveats(cell: Cell, protocol: Protocol) -> list[str]:
     if np.isnan(cell[""]) or not np.isnan(cell["_low"]):
         return []
     return [f"one {'seed' if protocol == TOKEN_PROBE else 'patient'}, so no interval"]
+
+
+def leaks(cell: Cell, variant: str, n_classes: int) -> list[str]:
+    """Return a warning where a classifier that learned shuffled labels beats a guess, interval and all."""
+    chance = 100 / max(n_classes, 1)
+    if variant != SHUFFLED or not n_classes or not cell["_low"] > chance:
+        return []
+    return [f"shuffled labels score above a guess, {chance:.1f}: the split leaks, or its classes are not balanced"]
 
 
 def _cell(

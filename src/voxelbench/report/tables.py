@@ -6,12 +6,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from voxelbench import paths
+from voxelbench import paths, registry
 from voxelbench.atomic import write_text
+from voxelbench.cards import TaskKind
 from voxelbench.config import Column, Table, table_budget, table_config, task_card
 from voxelbench.errors import DataError
 from voxelbench.expand import RowId, table_rows, table_runs
-from voxelbench.report.cells import case_cell, caveats, reasons, seed_cell
+from voxelbench.report.cells import case_cell, caveats, leaks, reasons, seed_cell
 from voxelbench.report.clean import contamination
 from voxelbench.report.replace import check_replace
 from voxelbench.report.scores import status, write_scores
@@ -58,7 +59,10 @@ def _row(name: str, budget: str, identity: RowId, all_runs: list[tuple[Column, E
         random = _runs(all_runs, column, RowId(RANDOM, encoder))
         cell = seed_cell(runs, random) if table.protocol == TOKEN_PROBE else case_cell(runs)
         row |= {f"{column.name}{suffix}": value for suffix, value in cell.items()}
-        said = (*reasons(runs), *_contaminations(runs), *caveats(cell, table.protocol))
+        is_classified = task_card(column.dataset, column.task).kind == TaskKind.classification
+        n_classes = len(registry.dataset_card(column.dataset).classes) if is_classified else 0
+        warnings = (*caveats(cell, table.protocol), *leaks(cell, method.variant, n_classes))
+        said = (*reasons(runs), *_contaminations(runs), *warnings)
         notes += [f"{column.name}: {note}" for note in said]
         values.append(cell[""])
     if table.average:
