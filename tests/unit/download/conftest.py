@@ -51,8 +51,8 @@ class Source:
             if value:
                 request.send_header(name, value)
         request.end_headers()
+        self.n_sent += len(body)  # before the client can have it all, and ask
         request.wfile.write(body)
-        self.n_sent += len(body)
 
     def says(self, status, **headers):
         """Return the answer of a source that is out of order."""
