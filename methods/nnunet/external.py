@@ -12,6 +12,7 @@ from pydantic import Field
 
 import voxelbench.external
 from voxelbench.external import Case, ExternalJob
+from voxelbench.training.complexity import measure
 from voxelbench.validation import Strict
 
 from .labels import Labels
@@ -70,7 +71,7 @@ class External(voxelbench.external.External):
             self.trainer.run_training()
         plan = self.trainer.configuration_manager
         return {
-            "n_parameters": sum(parameter.numel() for parameter in self.trainer.network.parameters()),
+            **measure(self.trainer.network, len(self.job.inputs), plan.patch_size),
             "plan": {
                 "patch": self._in_our_axes(plan.patch_size),
                 "spacing_mm": self._in_our_axes(plan.spacing),

@@ -160,7 +160,7 @@ def test_a_run_from_end_to_end_equals_one_that_was_interrupted(job, monkeypatch)
     method = External(job)
     method.prepare()
     said = method.train()
-    assert said["n_parameters"] > 0
+    assert said["n_parameters"] == said["n_trained_parameters"] > 0 and said["flops_per_crop"] > said["n_parameters"]
     np.testing.assert_allclose(said["plan"]["spacing_mm"], SPACING, rtol=1e-5)
     assert np.argmax(said["plan"]["patch"]) == np.argmax(SHAPE)
     answer = method.predict(job.testing[0])
