@@ -226,13 +226,15 @@ def test_an_answer_that_is_no_label_map_is_named(make_case, answer, sentence):
     assert str(caught.value) == sentence
 
 
-def test_a_class_that_no_training_case_has_is_named(stub, make_case, checkout):
-    spec = resolve.eval_spec(run_of())
-    task = external.make_scorer(spec)
-    empty = [make_case(np.zeros((1, *SHAPE), np.float32), np.zeros(SHAPE, np.uint8), name=f"none{n}") for n in range(3)]
+def test_a_class_that_no_training_case_has_is_named_before_the_method_starts(stub, make_case, monkeypatch):
+    """The check is that of every finetuned run, tests/unit/test_selection.py."""
+    names = ["spleen_10", *(f"spleen_{number}" for number in range(38, 50))]
+    empty = [make_case(np.zeros((1, *SHAPE), np.float32), np.zeros(SHAPE, np.uint8), name=name) for name in names]
+    monkeypatch.setattr(evaluated_cases, "read_cases", lambda path: empty)
     with pytest.raises(DataError) as caught:
-        external.check_classes(empty, task)
+        external.evaluate_external(run_of())
     assert str(caught.value) == (
-        "msd_spleen: none of the 3 training cases has 'spleen' (label 1); take another fold, or leave the class out of "
-        "the task's `labels`."
+        "msd_spleen: none of the 9 training cases of split nnunet_fold0, fold 0, fraction 1 shows 'spleen'; "
+        "take another fold or a larger fraction."
     )
+    assert stub.steps == []

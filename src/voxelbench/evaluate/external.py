@@ -7,7 +7,7 @@ deleted at the end, unless $VOXELBENCH_KEEP_WORK is set.
 import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -72,8 +72,7 @@ def make_scorer(spec: EvalSpec) -> Segmentation:
 
 
 def make_job(spec: EvalSpec, task: Segmentation, config: type[Strict], cases: TaskCases, work: Path) -> ExternalJob:
-    """Return what a run asks of its method: our parts and classes. Raises DataError for a class of no training case."""
-    check_classes(cases.training, task)
+    """Return what a run asks of its method: our parts and classes."""
     path = registry.folder("methods", MethodId.parse(spec.method).name) / registry.CONFIG
     return ExternalJob(
         training=tuple(cases.training),
@@ -89,17 +88,6 @@ def make_job(spec: EvalSpec, task: Segmentation, config: type[Strict], cases: Ta
         workers=read_budget(spec.budget).workers,
         folder=work,
     )
-
-
-def check_classes(training: Sequence[Case], task: Segmentation) -> None:
-    """Raise DataError, naming it, for a class that no training case has: nothing could learn it."""
-    present = {value for case in training for value in np.unique(case.label()).tolist()}  # type: ignore[arg-type]
-    for name, values in task.classes.items():
-        if present.isdisjoint(values):
-            raise DataError(
-                f"{task.dataset.name}: none of the {len(training)} training cases has '{name}' (label "
-                f"{', '.join(map(str, values))}); take another fold, or leave the class out of the task's `labels`."
-            )
 
 
 def _claim(work: Path, spec: EvalSpec) -> None:
