@@ -177,6 +177,16 @@ def recipes() -> Path:
     return _in_checkout("config", "recipes")
 
 
+def schemas() -> Path:
+    """JSON Schemas of the rows of the tidy CSVs, exported from their models."""
+    return _in_checkout("workflow", "schemas")
+
+
+def row_schema(name: str) -> str:
+    """The file of one of them, by the name of its CSV."""
+    return f"{name}.schema.json"
+
+
 def interpreter(method: str) -> Path:
     """The Python of an external method's own environment."""
     return _in_checkout(f".venv-{method}", "bin", "python")
