@@ -43,7 +43,7 @@ SNAKEMAKE = snakemake $@ --cores all --keep-going $(USE_CONDA) $(FLAGS)
 
 results/%.csv: $(INSTALLED) FORCE
 	@$(SNAKEMAKE) || { \
-	  voxelbench table $(*F) --allow-missing && voxelbench publish $(*F) && voxelbench show $@; exit 1; }
+	  voxelbench table $(*F) --allow-missing && voxelbench place $(*F) && voxelbench show $@; exit 1; }
 	@voxelbench show $@
 
 results/%: $(INSTALLED) FORCE

@@ -25,4 +25,4 @@ include: "workflow/rules/report.smk"
 rule all:
     default_target: True
     input:
-        paths.published(paths.MAIN_TABLE),
+        paths.placed(paths.MAIN_TABLE),

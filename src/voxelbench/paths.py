@@ -66,7 +66,7 @@ MAIN_TABLE = "table1"
 
 def scores(budget: str, table: str) -> Path:
     """The tidy CSV behind one table: `scores.csv` behind the main one, `scores_<table>.csv` behind the others."""
-    return RESULTS / budget / ("scores.csv" if table == MAIN_TABLE else f"scores_{table}.csv")
+    return _of_table(budget, "scores", table)
 
 
 CONTAMINATION_GATE = "{corpus}/{dataset}-{task}-fold{fold}.json"
@@ -82,19 +82,85 @@ def contamination(budget: str, **identity: object) -> Path:
     return contaminations(budget) / CONTAMINATION_GATE.format(**identity)
 
 
+def case_scores(budget: str, table: str) -> Path:
+    """The headline value of each test case of each run behind one table, tidy; beside its scores."""
+    return _of_table(budget, "cases", table)
+
+
+def comparisons(budget: str, table: str) -> Path:
+    """What statistics say of each cell of one table."""
+    return _of_table(budget, "comparisons", table)
+
+
+def ranks(budget: str, table: str) -> Path:
+    """The mean ranks of one table's rows over its columns."""
+    return _of_table(budget, "ranks", table)
+
+
+def cost(budget: str, table: str) -> Path:
+    """What each run behind one table cost."""
+    return _of_table(budget, "cost", table)
+
+
+def _of_table(budget: str, what: str, table: str) -> Path:
+    return RESULTS / budget / (f"{what}.csv" if table == MAIN_TABLE else f"{what}_{table}.csv")
+
+
 def table(budget: str, name: str) -> Path:
-    """The table of one budget. Its copy for the configured budget is `published(name)`."""
+    """The table of one budget, beside its renderings (.md, .tex). Its copy for users is `placed(name)`."""
     return RESULTS / budget / f"{name}.csv"
 
 
-def published(name: str) -> Path:
-    """The table that a user asks for: a copy of the configured budget's."""
-    return RESULTS / f"{name}.csv"
+DELTA = "delta"
 
 
-def figure(budget: str, name: str) -> Path:
-    """The bar chart of one table."""
-    return RESULTS / budget / "figures" / f"{name}.png"
+def delta(budget: str) -> Path:
+    """Published values beside those of one budget, each with its verdict."""
+    return RESULTS / budget / f"{DELTA}.csv"
+
+
+def figure(budget: str, name: str, suffix: str = ".png") -> Path:
+    """One figure; `.png` and `.svg` to look at, `.csv` the numbers that it shows."""
+    return RESULTS / budget / "figures" / f"{name}{suffix}"
+
+
+def analysis(budget: str, name: str) -> Path:
+    """Folder of what one analysis of encoders found."""
+    return RESULTS / budget / "analysis" / name
+
+
+def made(budget: str, name: str) -> list[Path]:
+    """Return what a budget made under a name, in each of its formats: `table1`, `delta`, `figures/overall`."""
+    path = RESULTS / budget / name
+    return sorted(path.parent.glob(f"{path.name}.*"))
+
+
+def placed(name: str, suffix: str = ".csv") -> Path:
+    """What a user asks for: a copy of what the configured budget made under this name."""
+    return RESULTS / f"{name}{suffix}"
+
+
+LEADERBOARD = RESULTS / "leaderboard"
+
+
+def published_leaderboard() -> Path:
+    """Values that publications state, each with its source; a part of the checkout."""
+    return LEADERBOARD / "published.csv"
+
+
+def own_leaderboard(version: str) -> Path:
+    """What this version of voxelbench measured."""
+    return LEADERBOARD / f"voxelbench-{version}.csv"
+
+
+def submitted_leaderboards() -> Path:
+    """Folder of what others submitted, scored again here."""
+    return LEADERBOARD / "submitted"
+
+
+def site() -> Path:
+    """The first page of the static site."""
+    return RESULTS / "site" / "index.html"
 
 
 # Data.

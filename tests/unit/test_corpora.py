@@ -70,5 +70,5 @@ def test_a_private_corpus_stays_gated(checkout, capsys):
 
 
 def test_a_gated_table_is_planned_and_scored_with_its_reasons(checkout):
-    (row,) = run_scores(on("ct_10k"))
+    (row,) = run_scores("table1", config.table_config("table1").columns[2], on("ct_10k"))
     assert (row["corpus"], row["status"]) == ("ct_10k", "gated") and "btcv needs registration" in row["reason"]

@@ -9,10 +9,11 @@ from scipy.stats import ttest_1samp
 from voxelbench import expand, paths
 from voxelbench.evaluate.rows import Row, write_rows
 from voxelbench.report.figures import draw_table
+from voxelbench.report.place import place
 from voxelbench.report.scores import write_scores
 from voxelbench.report.show import show
 from voxelbench.report.statistics import seed_interval
-from voxelbench.report.tables import publish, write_table
+from voxelbench.report.tables import write_table
 
 SEEDS = (0, 1, 2)
 AUC = {"scratch": (0.60, 0.70, 0.65), "s2dc.code": (0.68, 0.75, 0.70)}
@@ -76,11 +77,12 @@ def test_without_the_random_encoder_there_is_a_value_and_no_gain(learning):
 
 def test_a_table_of_probes_is_drawn_published_and_shown(learning, capsys):
     fake_runs()
+    write_scores("small", None)
     write_table("small", None, allow_missing=False)
     draw_table("small", None)
     assert paths.figure("learn", "small").stat().st_size > 10_000
-    publish("small", None, force=False)
-    show(paths.published("small"))
+    place("small", None, force=False)
+    show(paths.placed("small"))
     shown = capsys.readouterr().out
     assert "organs_gain" in shown and "6.00 [1.70, 10.30] n=3" in shown
 

@@ -16,11 +16,11 @@ from voxelbench.errors import ConfigError, DataError
 from voxelbench.evaluate.rows import Row, write_rows
 from voxelbench.evaluate.summary import case_values, run_metrics
 from voxelbench.report.cells import leaks
-from voxelbench.report.replace import check_replace
+from voxelbench.report.place import check_replace, place
 from voxelbench.report.scores import write_scores
 from voxelbench.report.show import show
 from voxelbench.report.statistics import mean_interval
-from voxelbench.report.tables import NOTE_SEPARATOR, publish, write_table
+from voxelbench.report.tables import NOTE_SEPARATOR, write_table
 from voxelbench.resolve import pretrain_spec, spec_yaml
 from voxelbench.runs import NO_CORPUS
 
@@ -154,6 +154,7 @@ def test_shuffled_labels_that_beat_a_guess_are_told(low, variant, n_classes, war
 def test_a_cell_of_one_patient_has_no_interval_and_a_note_says_why(tables):
     for run in all_runs():
         fake_run(run, [0.4] if run.dataset == "msd_spleen" else [0.2, 0.6])
+    write_scores("small", "demo")
     write_table("small", "demo", allow_missing=False)
     row = read_table().loc["scratch"]
     assert row["spleen"] == 40.0 and row["spleen_n"] == 1 and np.isnan([row["spleen_low"], row["spleen_high"]]).all()
@@ -168,15 +169,18 @@ def test_tables_and_scores_are_equal_bytes_when_made_again(tables):
     for _ in range(2):
         write_scores("small", "demo")
         write_table("small", "demo", allow_missing=False)
-        made.append([paths.scores("demo", "small").read_bytes(), paths.table("demo", "small").read_bytes()])
+        files = [path("demo", "small") for path in (paths.scores, paths.case_scores, paths.table)]
+        made.append([file.read_bytes() for file in files])
     assert made[0] == made[1]
 
 
 def test_a_run_without_scores_stops_the_table_unless_asked(tables):
-    first = all_runs()[0]
+    write_scores("small", "demo")
     with pytest.raises(DataError) as caught:
         write_table("small", "demo", allow_missing=False)
-    assert str(caught.value) == f"small: 12 runs have no scores; the first is {first.folder()} (not run)."
+    assert str(caught.value) == (
+        "small: 12 runs have no scores; the first is s2dc on organs, seed 0, fold 0 (not run)."
+    )
 
 
 def test_failed_and_missing_cells_are_empty_with_their_reason_and_so_is_the_average(tables):
@@ -241,7 +245,9 @@ def test_a_score_on_seen_cases_alone_has_no_clean_value(tables):
 
 def test_unmatched_and_foreign_weights_are_unknown(tables):
     row = spleen_scores(gated=False).loc[("s2dc", 0)]
-    assert row["contamination"] == "unknown" and np.isnan(row["value_clean"]) and np.isnan(row["n_clean"])
+    assert (
+        row["contamination"] == "unknown: not matched yet" and np.isnan(row["value_clean"]) and np.isnan(row["n_clean"])
+    )
     assert "spleen: contamination unknown: not matched yet" in read_table()["notes"]["s2dc"]
 
     assert (spleen_scores()["contamination"] == "clean").all()
@@ -264,7 +270,7 @@ def test_gated_cells_say_what_is_needed(tables):
 
 def test_another_budgets_table_is_never_replaced_unasked(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    published = paths.published("table1")
+    published = paths.placed("table1")
     published.parent.mkdir()
     published.write_text("method,budget\nscratch,full\n")
     with pytest.raises(ConfigError) as caught:
@@ -275,7 +281,7 @@ def test_another_budgets_table_is_never_replaced_unasked(tmp_path, monkeypatch):
     )
     check_replace(published, "demo", is_asked=True)
     check_replace(published, "full", is_asked=False)
-    check_replace(paths.published("other"), "demo", is_asked=False)
+    check_replace(paths.placed("other"), "demo", is_asked=False)
 
 
 def test_a_published_table_is_shown_with_its_reasons_and_the_way_on(tables, capsys):
@@ -283,8 +289,8 @@ def test_a_published_table_is_shown_with_its_reasons_and_the_way_on(tables, caps
         if run.dataset != "msd_spleen":
             fake_run(run, [0.2, 0.6])
     write_table("small", "demo", allow_missing=True)
-    publish("small", "demo", force=False)
-    show(paths.published("small"))
+    place("small", "demo", force=False)
+    show(paths.placed("small"))
     shown = capsys.readouterr().out
     assert "40.00" in shown and "n=4" in shown and "scratch" in shown
     assert "note: spleen: not run" in shown and "results/demo/scores_small.csv" in shown

@@ -77,7 +77,7 @@ def test_table1_needs_what_the_config_implies(tmp_path, monkeypatch):
         "main_scores": 1,
         "table": 1,
         "figure": 1,
-        "publish": 1,
+        "place": 1,
     }
 
 
@@ -143,11 +143,11 @@ def test_an_unknown_key_stops_before_the_graph(checkout, file, change, sentence)
 def test_another_budgets_table_is_not_replaced(checkout):
     (checkout / "results").mkdir()
     (checkout / "results" / "table1.csv").write_text("method,budget\nscratch,full\n")
-    refused = snakemake(checkout, "-n", "--forcerun", "publish", "results/table1.csv")
+    refused = snakemake(checkout, "-n", "--forcerun", "place", "results/table1.csv")
     assert refused.returncode != 0
     assert "results/table1.csv holds the full budget, this run has the demo budget." in refused.stderr + refused.stdout
-    asked = snakemake(checkout, "-n", "--forcerun", "publish", "--config", "replace=true", "--", "results/table1.csv")
-    assert jobs(asked)["publish"] == 1
+    asked = snakemake(checkout, "-n", "--forcerun", "place", "--config", "replace=true", "--", "results/table1.csv")
+    assert jobs(asked)["place"] == 1
 
 
 def test_the_full_budget_counts_gpus_and_leaves_gated_cells_out(tmp_path):

@@ -15,7 +15,7 @@ from voxelbench.expand import (
     pretrain_manifests,
     table_runs,
 )
-from voxelbench.report.replace import check_replace
+from voxelbench.report.place import check_replace
 from voxelbench.runs import NO_CORPUS, OWN_NETWORK, EvalRun, MethodId, PretrainRun, Protocol, Selection
 
 # Jobs run uninstalled; inside a conda environment Snakemake unsets PYTHONPATH, so it is set here, after activation.
@@ -98,11 +98,11 @@ def table_contaminations(wildcards):
     return sorted({record for record in records if record is not None})
 
 
-def published_budget(wildcards):
+def placed_budget(wildcards):
     return table_budget(wildcards.table, config.get("budget"))
 
 
-def publishable(wildcards):
-    published, budget = paths.published(wildcards.table), published_budget(wildcards)
-    check_replace(published, budget, is_asked=bool(config.get("replace")))
+def placeable(wildcards):
+    placed, budget = paths.placed(wildcards.table), placed_budget(wildcards)
+    check_replace(placed, budget, is_asked=bool(config.get("replace")))
     return paths.table(budget, wildcards.table)

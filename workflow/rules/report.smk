@@ -3,7 +3,8 @@ rule scores:
         table_cases,
         table_contaminations,
     output:
-        paths.scores("{budget}", "{table}"),
+        scores=paths.scores("{budget}", "{table}"),
+        cases=paths.case_scores("{budget}", "{table}"),
     log:
         "logs/scores/{budget}-{table}.txt",
     conda:
@@ -17,7 +18,8 @@ rule scores:
 
 use rule scores as main_scores with:
     output:
-        paths.scores("{budget}", paths.MAIN_TABLE),
+        scores=paths.scores("{budget}", paths.MAIN_TABLE),
+        cases=paths.case_scores("{budget}", paths.MAIN_TABLE),
     log:
         "logs/scores/{budget}.txt",
 
@@ -25,6 +27,7 @@ use rule scores as main_scores with:
 rule table:
     input:
         lambda wildcards: paths.scores(wildcards.budget, wildcards.table),
+        lambda wildcards: paths.case_scores(wildcards.budget, wildcards.table),
     output:
         report(paths.table("{budget}", "{table}"), caption="../report/table.rst", category="Tables"),
     log:
@@ -50,17 +53,18 @@ rule figure:
         "python -m voxelbench figure {wildcards.table} --budget {wildcards.budget} 2> {log}"
 
 
-rule publish:
+# A copy of the configured budget's, where users look for it.
+rule place:
     input:
-        publishable,
-        lambda wildcards: paths.figure(published_budget(wildcards), wildcards.table),
+        placeable,
+        lambda wildcards: paths.figure(placed_budget(wildcards), wildcards.table),
     output:
-        paths.published("{table}"),
+        paths.placed("{table}"),
     log:
-        "logs/publish/{table}.txt",
+        "logs/place/{table}.txt",
     conda:
         "../envs/base.yaml"
     params:
-        budget=published_budget,
+        budget=placed_budget,
     shell:
-        "python -m voxelbench publish {wildcards.table} --budget {params.budget} 2> {log}"
+        "python -m voxelbench place {wildcards.table} --budget {params.budget} 2> {log}"

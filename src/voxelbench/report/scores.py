@@ -1,29 +1,27 @@
 """`scores.csv`: tidy, one row a run and metric. A run without scores has one row with its reason."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
 from voxelbench import paths, registry
 from voxelbench.atomic import write_text
 from voxelbench.cards import TaskKind
-from voxelbench.config import Member, read_config, table_budget, table_config, task_card
+from voxelbench.config import Column, Member, read_config, table_budget, task_card
 from voxelbench.contamination.record import Report
 from voxelbench.evaluate.rows import read_rows
 from voxelbench.evaluate.summary import case_values, run_metrics
-from voxelbench.expand import gate, table_runs
+from voxelbench.expand import table_runs
+from voxelbench.report.case_scores import case_scores
 from voxelbench.report.clean import contamination
+from voxelbench.report.identity import IDENTITY, identity
 from voxelbench.report.statistics import mean_interval
-from voxelbench.resolve import eval_spec, spec_sha256
+from voxelbench.report.status import status
 from voxelbench.runs import NO_CORPUS, EvalRun
 
 COLUMNS = (
-    *("budget", "data", "corpus", "method", "variant", "ablation", "encoder", "track", "dataset", "task", "selection"),
-    *("protocol", "fraction", "stem", "split", "fold", "seed", "metric", "value", "low", "high", "n_cases", "space"),
-    *("seen", "contamination", "value_clean", "n_clean", "status", "reason", "spec_sha256"),
+    *(*IDENTITY, "metric", "value", "low", "high", "n_cases", "space", "seen", "contamination"),
+    *("value_clean", "n_clean", "status", "reason", "spec_sha256"),
 )
 
 
@@ -31,54 +29,32 @@ Score = dict[str, float]
 """The columns of one metric."""
 
 
-@dataclass(frozen=True)
-class Status:
-    """Whether a run has scores (`ok`), and if not, why: `gated`, `failed` or `missing`."""
-
-    name: str
-    reason: str = ""
-
-
-def status(run: EvalRun) -> Status:
-    """Return the state of a run, from its files and its gate."""
-    if (run.folder() / paths.CASES).is_file():
-        return Status("ok")
-    reason = gate(run)
-    if reason:
-        return Status("gated", reason)
-    for folder in (run.folder(), run.pretrain.folder()):
-        if (folder / paths.FAILED).is_file():
-            return Status("failed", _failure(folder / paths.FAILED))
-    return Status("missing", "not run")
-
-
-def _failure(path: Path) -> str:
-    return f"failed: {json.loads(path.read_text(encoding='utf-8'))['reason']}"
-
-
 def write_scores(table: str, budget: str | None, controls: Sequence[str] | None = None) -> None:
-    """Write the scores of every run behind a table; `controls` are rows besides the configured methods."""
+    """Write the scores of every run behind a table, and of their test cases.
+
+    `controls` are rows besides the configured methods.
+    """
     budget = table_budget(table, budget)
-    rows = [row for _, run in table_runs(table, budget, controls) for row in run_scores(run)]
-    frame = pd.DataFrame(rows, columns=list(COLUMNS)).assign(track=table_config(table).track)
-    frame = frame.astype({"n_clean": "Int64"}).sort_values(
-        ["dataset", "task", "method", "variant", "ablation", "encoder", "fold", "seed", "metric", "space"],
-        kind="stable",
-    )
+    runs = table_runs(table, budget, controls)
+    rows = [row for column, run in runs for row in run_scores(table, column, run)]
+    frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"n_clean": "Int64"})
+    order = ["dataset", "task", "column", "method", "variant", "ablation", "encoder", "fold", "seed", "metric", "space"]
+    frame = frame.sort_values(order, kind="stable")
     write_text(paths.scores(budget, table), frame.to_csv(index=False, float_format="%.4f", lineterminator="\n"))
+    cases = case_scores(table, runs)
+    write_text(paths.case_scores(budget, table), cases.to_csv(index=False, float_format="%.6f", lineterminator="\n"))
 
 
-def run_scores(run: EvalRun) -> list[dict[str, object]]:
-    """Return the rows of one run."""
-    identity, state = _identity(run), status(run)
+def run_scores(table: str, column: Column, run: EvalRun) -> list[dict[str, object]]:
+    """Return the rows of one run behind a column of a table."""
+    known, state = identity(table, column, run) | _leakage(run), status(run)
     if state.name != "ok":
-        return [{**identity, "status": state.name, "reason": state.reason}]
-    identity["stem"] = _stem(run)
+        return [{**known, "status": state.name, "reason": state.reason}]
     kind = task_card(run.dataset, run.task).kind
     rows = read_rows(run.folder() / paths.CASES)
     found = contamination(run)
     return [
-        {**identity, "status": "ok", "space": space, "metric": metric, **score}
+        {**known, "status": "ok", "space": space, "metric": metric, **score}
         for space, part in rows.groupby("space")
         for metric, score in _with_clean(kind, part, found).items()
     ]
@@ -113,38 +89,14 @@ def _clean_scores(kind: TaskKind, rows: pd.DataFrame, found: Report) -> dict[str
     }
 
 
-def _identity(run: EvalRun) -> dict[str, object]:
-    spec = eval_spec(run)
-    method = run.pretrain.method
-    members = read_config().corpora[run.pretrain.corpus].members if run.pretrain.corpus != NO_CORPUS else ()
+def _leakage(run: EvalRun) -> dict[str, object]:
+    """Return what the corpus lists of the dataset, and what the contamination gate found."""
+    corpus, found = run.pretrain.corpus, contamination(run)
+    members = read_config().corpora[corpus].members if corpus != NO_CORPUS else ()
     return {
-        "budget": spec.budget,
-        "data": spec.data,
-        "corpus": spec.corpus,
-        "method": method.name,
-        "variant": method.variant,
-        "ablation": method.ablation,
-        "encoder": run.pretrain.encoder,
-        "dataset": run.dataset,
-        "task": run.task,
-        "selection": run.selection,
-        "protocol": run.protocol,
-        "fraction": f"{run.fraction:g}",
-        "split": spec.task.split,
-        "fold": run.fold,
-        "seed": run.pretrain.seed,
-        "seen": _seen(run.dataset, spec.task.split, members),
-        "contamination": contamination(run).status,
-        "spec_sha256": spec_sha256(spec),
+        "seen": _seen(run.dataset, task_card(run.dataset, run.task).split, members),
+        "contamination": f"{found.status}: {found.reason}" if found.reason else found.status,
     }
-
-
-def _stem(run: EvalRun) -> str:
-    """Return what became of a pretrained stem that met another number of channels, from the run's own record."""
-    path = run.folder() / paths.RUN
-    record = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    origin = str(record.get("parts", {}).get("trunk", ""))
-    return origin.partition(", ")[2].removesuffix(" stem")
 
 
 def _seen(dataset: str, split: str, members: tuple[Member, ...]) -> str:

@@ -1,0 +1,69 @@
+"""Commands that make tables of runs."""
+
+import argparse
+from pathlib import Path
+
+from voxelbench.commands.parsing import Command, Commands, add_command
+
+_BUDGET = "default: the table's own, else the configured one"
+
+
+def add(commands: Commands) -> None:
+    """Add them to the command line."""
+    command = _add_of_table(commands, "scores", _scores, "collect the scores of all runs behind a table")
+    _add_controls(command)
+
+    command = _add_of_table(commands, "table", _table, "make a table from its scores")
+    _add_controls(command)
+    command.add_argument("--allow-missing", action="store_true", help="say why cells are empty instead of failing")
+
+    _add_of_table(commands, "figure", _figure, "draw a table as bars")
+
+    command = add_command(commands, "place", _place, "copy what a budget made to where it is looked for")
+    command.add_argument("name", help="a table of config/config.yaml, or what else it made, e.g. delta")
+    command.add_argument("--budget", help=_BUDGET)
+    command.add_argument("--force", action="store_true", help="let one budget's replace another's")
+
+    command = add_command(commands, "show", _show, "print a table for a person")
+    command.add_argument("csv", type=Path)
+
+
+def _add_of_table(commands: Commands, name: str, command: Command, text: str) -> argparse.ArgumentParser:
+    parser = add_command(commands, name, command, text)
+    parser.add_argument("table", help="a table of config/config.yaml, e.g. table1")
+    parser.add_argument("--budget", help=_BUDGET)
+    return parser
+
+
+def _add_controls(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--controls", nargs="+", help="rows besides the configured methods, e.g. nnunet")
+
+
+def _scores(options: argparse.Namespace) -> None:
+    from voxelbench.report.scores import write_scores
+
+    write_scores(options.table, options.budget, options.controls)
+
+
+def _table(options: argparse.Namespace) -> None:
+    from voxelbench.report.tables import write_table
+
+    write_table(options.table, options.budget, options.allow_missing, options.controls)
+
+
+def _figure(options: argparse.Namespace) -> None:
+    from voxelbench.report.figures import draw_table
+
+    draw_table(options.table, options.budget)
+
+
+def _place(options: argparse.Namespace) -> None:
+    from voxelbench.report.place import place
+
+    place(options.name, options.budget, options.force)
+
+
+def _show(options: argparse.Namespace) -> None:
+    from voxelbench.report.show import show
+
+    show(options.csv)

@@ -1,0 +1,48 @@
+"""The columns that say which run a row is of, the same in every tidy table."""
+
+import json
+
+from voxelbench import paths
+from voxelbench.config import Column, table_config
+from voxelbench.resolve import eval_spec, spec_sha256
+from voxelbench.runs import EvalRun
+
+IDENTITY = (
+    *("budget", "data", "column", "corpus", "method", "variant", "ablation", "encoder", "track", "dataset", "task"),
+    *("selection", "protocol", "fraction", "stem", "split", "fold", "seed"),
+)
+
+
+def identity(table: str, column: Column, run: EvalRun) -> dict[str, object]:
+    """Return the columns of IDENTITY, and `spec_sha256`, of a run behind a column of a table."""
+    spec = eval_spec(run)
+    method = run.pretrain.method
+    return {
+        "budget": spec.budget,
+        "data": spec.data,
+        "column": column.name,
+        "corpus": spec.corpus,
+        "method": method.name,
+        "variant": method.variant,
+        "ablation": method.ablation,
+        "encoder": run.pretrain.encoder,
+        "track": table_config(table).track,
+        "dataset": run.dataset,
+        "task": run.task,
+        "selection": run.selection,
+        "protocol": run.protocol,
+        "fraction": f"{run.fraction:g}",
+        "stem": _stem(run),
+        "split": spec.task.split,
+        "fold": run.fold,
+        "seed": run.pretrain.seed,
+        "spec_sha256": spec_sha256(spec),
+    }
+
+
+def _stem(run: EvalRun) -> str:
+    """Return what became of a pretrained stem that met another number of channels, from the run's own record."""
+    path = run.folder() / paths.RUN
+    record = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    origin = str(record.get("parts", {}).get("trunk", ""))
+    return origin.partition(", ")[2].removesuffix(" stem")
