@@ -9,6 +9,10 @@ MARKER = "Snakefile"
 """The file whose presence marks the root of a checkout."""
 
 
+CODE = ("src", "methods", "datasets", "config")
+"""What of a checkout decides numbers."""
+
+
 def checkout() -> Path | None:
     """Return the root of the checkout that holds the working directory, or None outside of one."""
     here = Path.cwd()
@@ -266,6 +270,7 @@ RUN = "run.json"
 FAILED = "failed.json"
 LOSSES = "losses.csv"
 CASES = "cases.csv"
+EXAMPLES = "examples.npz"
 LOG = "log.txt"
 CHECKPOINT = "checkpoint.pt"
 SELECTED = "selected.pt"

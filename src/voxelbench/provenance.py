@@ -12,10 +12,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from voxelbench import __version__, paths
+from voxelbench import __version__, paths, registry
 from voxelbench.atomic import write_text
-from voxelbench.resolve import spec_sha256, spec_yaml
-from voxelbench.validation import Strict
+from voxelbench.code_version import code_version
+from voxelbench.command_line import command, rebuild_command
+from voxelbench.resolve import EvalSpec, PretrainSpec, spec_sha256, spec_yaml
+from voxelbench.runs import EvalRun, MethodId, PretrainRun
+from voxelbench.training import torchrun
+from voxelbench.training.energy import read_meter, start_meter
 
 _PACKAGES = (
     "torch",
@@ -34,13 +38,17 @@ _PACKAGES = (
 
 
 class RunRecord:
-    """Times the phases of a run and writes its record."""
+    """Times the phases of a run, counts what it takes, and writes its record. It begins when it is made."""
 
-    def __init__(self, folder: Path, spec: Strict) -> None:
-        self.folder = folder
+    def __init__(self, run: EvalRun | PretrainRun, spec: PretrainSpec | EvalSpec) -> None:
+        self.run = run
+        self.folder = run.folder()
         self.spec = spec
         self.seconds: dict[str, float] = {}
         self.extra: dict[str, Any] = {}
+        self.code = code_version()
+        self.is_resumed = any((self.folder / left).exists() for left in (paths.CHECKPOINT, paths.WORK))
+        self._meter = start_meter(spec.device)
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -49,26 +57,67 @@ class RunRecord:
         yield
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
-    def write(self, inputs: Iterable[Path], device: str) -> None:
+    def write(self, inputs: Iterable[Path]) -> None:
         """Write `spec.yaml` and `run.json`, and remove the record of an earlier failure."""
+        energy = read_meter(self._meter)
         record = {
             "spec_sha256": spec_sha256(self.spec),
             "voxelbench": __version__,
+            "code": self.code._asdict(),
+            "method_sha256": method_sha256(MethodId.parse(self.spec.method).name),
+            "command": command(self.run),
+            "rebuild": rebuild_command(self.run),
             "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "host": platform.node(),
             "platform": platform.platform(),
             "python": platform.python_version(),
-            "device": device,
+            "device": self.spec.device,
             "n_cpus": os.cpu_count(),
+            "n_processes": torchrun.processes(),
             "versions": {name: _version(name) for name in _PACKAGES},
+            "is_resumed": self.is_resumed,
             "seconds": {name: round(value, 3) for name, value in self.seconds.items()},
+            "cpu_seconds": _cpu_seconds(),
+            "energy_j": energy.joules,
+            "energy_source": energy.source,
             "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-            "inputs": {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in inputs},
+            "inputs": {str(path): _sha256(path) for path in with_sources(inputs)},
             **self.extra,
         }
         write_text(self.folder / paths.SPEC, spec_yaml(self.spec))
         write_text(self.folder / paths.RUN, json.dumps(record, indent=2) + "\n")
         (self.folder / paths.FAILED).unlink(missing_ok=True)
+
+
+def with_sources(inputs: Iterable[Path]) -> Iterator[Path]:
+    """Yield each input and, after a manifest, the files beside it that pin what its own checksums of images do not.
+
+    `sources.jsonl` has the checksums of the native files, labels too; the splits of gated data lie there as well.
+    """
+    for path in inputs:
+        yield path
+        if path == paths.manifest(path.parent):
+            beside = (paths.sources(path.parent), paths.supplied_splits(path.parent))
+            yield from (each for each in beside if each.is_file())
+
+
+def method_sha256(name: str) -> str:
+    """Return the checksum of a method's sources: of the lines that `sha256sum` prints for them, by name."""
+    lines = "".join(f"{_sha256(path)}  {path.name}\n" for path in registry.sources("methods", name))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _cpu_seconds() -> float | None:
+    """Return the seconds of processors that this process and its children took; None if it is one of several."""
+    if torchrun.processes() > 1:
+        return None
+    usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return round(sum(usage.ru_utime + usage.ru_stime for usage in usages), 3)
 
 
 def write_failure(folder: Path, error: BaseException) -> None:

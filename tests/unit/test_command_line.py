@@ -1,4 +1,4 @@
-"""The command line: exit status and one sentence for what a user can mend; new plug-ins; the doctor; records."""
+"""The command line: exit status and one sentence for what a user can mend; new plug-ins; the doctor."""
 
 import json
 import subprocess
@@ -11,7 +11,6 @@ from voxelbench.cli import main
 from voxelbench.doctor import examine
 from voxelbench.errors import ConfigError
 from voxelbench.scaffold import new_plugin
-from voxelbench.validation import Strict
 
 
 @pytest.mark.parametrize(
@@ -132,22 +131,3 @@ def test_a_text_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     with pytest.raises(UnicodeEncodeError):
         provenance.write_text(path, "half \udc80")
     assert path.read_text() == "first"
-
-
-class Toy(Strict):
-    steps: int
-
-
-def test_a_record_says_what_was_asked_and_what_varies(tmp_path):
-    source = tmp_path / "input"
-    source.write_bytes(b"abc")
-    provenance.write_failure(tmp_path, ValueError("earlier"))
-    record = provenance.RunRecord(tmp_path, Toy(steps=3))
-    with record.phase("train"):
-        pass
-    record.write([source], "cpu")
-    assert (tmp_path / paths.SPEC).read_text() == "steps: 3\n"
-    run = json.loads((tmp_path / paths.RUN).read_text())
-    assert run["inputs"] == {str(source): "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"}
-    assert run["seconds"].keys() == {"train"} and run["device"] == "cpu" and run["versions"]["numpy"]
-    assert not (tmp_path / paths.FAILED).exists()

@@ -31,7 +31,7 @@ from voxelbench.training.device import peak_memory, prepare_device
 def probe_cases(run: EvalRun) -> None:
     """Run one case probe and write its folder; `cases.csv` and `run.json` come last."""
     spec, folder = eval_spec(run), run.folder()
-    record = RunRecord(folder, spec)
+    record = RunRecord(run, spec)
     device = prepare_device(spec.device, spec.threads)
     recipe = CaseProbeRecipe.model_validate(spec.recipe)
     manifest, weights = eval_manifest(run), run.pretrain.weights()
@@ -46,7 +46,7 @@ def probe_cases(run: EvalRun) -> None:
         classes = registry.dataset_card(run.dataset).classes
         rows = classify(learnt, cases.training, tested, cases.testing, classes, recipe)
     record.extra |= {**cases.counts(), "features": spread(learnt)}
-    record.write([manifest, *([weights] if weights else [])], str(device))
+    record.write([manifest, *([weights] if weights else [])])
     write_rows(folder / paths.CASES, rows)
 
 

@@ -39,7 +39,7 @@ KEEP = "VOXELBENCH_KEEP_WORK"
 def evaluate_external(run: EvalRun) -> None:
     """Do one run of an external method and write its folder; `cases.csv` and `run.json` come last."""
     spec, folder, manifest = eval_spec(run), run.folder(), eval_manifest(run)
-    record, work = RunRecord(folder, spec), folder / paths.WORK
+    record, work = RunRecord(run, spec), folder / paths.WORK
     prepare_device(spec.device, spec.threads)
     task, plugin = make_scorer(spec), registry.load_external(run.pretrain.method.name)
     with record.phase("data"):
@@ -58,7 +58,7 @@ def evaluate_external(run: EvalRun) -> None:
         scored = zip(job.testing, answers, strict=True)
         rows = [row for case, label in scored for row in task.mask_rows(task.masks(label), case, "native")]
     record.extra |= cases.counts()
-    record.write([manifest], spec.device)
+    record.write([manifest])
     write_rows(folder / paths.CASES, rows)
     if not os.environ.get(KEEP):
         shutil.rmtree(work)

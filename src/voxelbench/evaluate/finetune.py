@@ -28,7 +28,7 @@ from voxelbench.provenance import RunRecord
 from voxelbench.recipes import RECIPES
 from voxelbench.resolve import EvalSpec, eval_spec, spec_sha256
 from voxelbench.runs import EvalRun, MethodId
-from voxelbench.training.complexity import measure
+from voxelbench.training.complexity import measure, of_training
 from voxelbench.training.device import alone, peak_memory, prepare_device
 from voxelbench.training.log import write_log
 from voxelbench.training.loop import train
@@ -48,7 +48,7 @@ TASKS: dict[TaskKind, type[Task]] = {
 def finetune(run: EvalRun) -> None:
     """Run one evaluation and write its folder; `cases.csv` and `run.json` come last."""
     spec, folder = eval_spec(run), run.folder()
-    record = RunRecord(folder, spec)
+    record = RunRecord(run, spec)
     device = prepare_device(spec.device, spec.threads)
     manifest, native, weights = eval_manifest(run), native_manifest(run), run.pretrain.weights()
     with record.phase("data"):
@@ -57,6 +57,7 @@ def finetune(run: EvalRun) -> None:
     with record.phase("build"):
         learner, record.extra["parts"] = _build(task, spec, weights)
         record.extra |= measure(learner.network, task.in_channels, task.recipe.crop)
+        record.extra |= of_training(task.recipe.batch * record.extra["flops_per_crop"], task.recipe)
     selector = _selector(task, learner.network, cases.validation, folder, spec)
     with record.phase("finetune"), reporting(f"{run.dataset} {spec.method}") as report:
         log = train(
@@ -76,7 +77,7 @@ def finetune(run: EvalRun) -> None:
         rows = score_cases(task, learner.network.eval(), cases.testing, task.score)
     record.extra |= cases.counts() | peak_memory(device)
     write_log(folder / paths.LOSSES, log)
-    record.write([path for path in (manifest, native, weights) if path], str(device))
+    record.write([path for path in (manifest, native, weights) if path])
     write_rows(folder / paths.CASES, rows)
     for working in (paths.CHECKPOINT, paths.SELECTED):
         (folder / working).unlink(missing_ok=True)

@@ -28,7 +28,7 @@ Probe = dict[int, Pipeline]
 def probe_tokens(run: EvalRun) -> None:
     """Run one token probe and write its folder; `cases.csv` and `run.json` come last."""
     spec, folder = eval_spec(run), run.folder()
-    record = RunRecord(folder, spec)
+    record = RunRecord(run, spec)
     device = prepare_device(spec.device, spec.threads)
     recipe = TokenProbeRecipe.model_validate(spec.recipe)
     classes = task_classes(registry.dataset_card(run.dataset), spec.task)
@@ -62,7 +62,7 @@ def probe_tokens(run: EvalRun) -> None:
         "features": spread(learnt.features),
         "left_out": [name for number, name in enumerate(names) if number not in fitted],
     }
-    record.write([manifest, *([weights] if weights else [])], str(device))
+    record.write([manifest, *([weights] if weights else [])])
     write_rows(folder / paths.CASES, rows)
 
 

@@ -19,7 +19,7 @@ from voxelbench.provenance import RunRecord
 from voxelbench.resolve import PretrainSpec, method_config, pretrain_spec, spec_sha256
 from voxelbench.runs import PretrainRun
 from voxelbench.settings import MethodConfig
-from voxelbench.training.complexity import count_forward, count_parameters
+from voxelbench.training.complexity import count_forward, count_parameters, of_training
 from voxelbench.training.device import launch, peak_memory, prepare_device
 from voxelbench.training.log import write_log
 from voxelbench.training.loop import train
@@ -53,7 +53,7 @@ def pretrain(run: PretrainRun) -> None:
     """
     spec, folder = pretrain_spec(run), run.folder()
     folder.mkdir(parents=True, exist_ok=True)
-    record = RunRecord(folder, spec)
+    record = RunRecord(run, spec)
     device, fabric = prepare_device(spec.device, spec.threads), launch(spec.device)
     settings = method_config(run.method, run.budget)
     manifests = pretrain_manifests(run)
@@ -65,7 +65,8 @@ def pretrain(run: PretrainRun) -> None:
         method: Method = plugin.Method(build(spec.encoder, in_channels=1, parts=plugin.Method.needs), settings)
     samples = Samples(cases, Draw(plugin.views, settings), settings.group_size, settings.batch, spec.seed)
     if fabric.is_global_zero:
-        record.extra |= count_parameters(method) | count_forward(method, samples, settings.steps, fabric.device)
+        forward = count_forward(method, samples, settings.steps, fabric.device)
+        record.extra |= count_parameters(method) | forward | of_training(forward["flops_per_forward"], settings)
     snapshot_steps = {max(1, round(share * settings.steps)) for share in settings.snapshots}
 
     def keep_snapshot(step: int) -> None:
@@ -87,8 +88,8 @@ def pretrain(run: PretrainRun) -> None:
         )
     if fabric.is_global_zero:
         write_log(folder / paths.LOSSES, log)
-        record.extra |= {"n_cases": len(cases), "n_processes": fabric.world_size} | peak_memory(device)
-        record.write(manifests.values(), str(device))
+        record.extra |= {"n_cases": len(cases)} | peak_memory(device)
+        record.write(manifests.values())
         publish(method.published_backbone(), folder / paths.BACKBONE)
         (folder / paths.CHECKPOINT).unlink(missing_ok=True)
     fabric.barrier()

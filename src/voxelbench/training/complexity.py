@@ -8,6 +8,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from voxelbench.method import Progress
+from voxelbench.settings import Training
 from voxelbench.training.sampling import Samples, batches
 
 
@@ -34,11 +35,16 @@ def count_parameters(network: nn.Module) -> dict[str, int]:
     }
 
 
-def count_forward(learner: nn.Module, samples: Samples, total: int, device: torch.device) -> dict[str, int]:
-    """Return the operations of one forward pass over the first micro-batch; a copy does it, and `learner` stays.
+def of_training(flops_per_forward: int, settings: Training) -> dict[str, int]:
+    """Return the steps of a training and the operations of one, from those of the forward pass of a micro-batch.
 
-    A training step takes about three times as many for each of its micro-batches: one forward and two backward.
+    A backward pass counts as two forward passes, also where it is not run through all of a network.
     """
+    return {"n_steps": settings.steps, "flops_per_step": 3 * settings.accumulate * flops_per_forward}
+
+
+def count_forward(learner: nn.Module, samples: Samples, total: int, device: torch.device) -> dict[str, int]:
+    """Return the operations of one forward pass over the first micro-batch; a copy does it, and `learner` stays."""
     twin = copy.deepcopy(learner).to(device)
     batch = {name: array.to(device) for name, array in next(batches(samples, [0], workers=0)).items()}
     counter = FlopCounterMode(display=False)

@@ -3,8 +3,6 @@
 On CPU, threads and deterministic kernels are fixed, so that equal seeds give equal bytes.
 """
 
-import os
-
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
@@ -46,7 +44,7 @@ def alone(name: str) -> Fabric:
 
 
 def _several(name: str) -> Fabric:
-    here = int(os.environ["LOCAL_WORLD_SIZE"])
+    here = torchrun.processes_here()
     if name == "cuda" and torch.cuda.device_count() < here:
         raise ConfigError(
             f"torchrun started {here} processes on this machine and torch sees {torch.cuda.device_count()} GPUs;"

@@ -25,6 +25,11 @@ def processes() -> int:
     return int(os.environ["WORLD_SIZE"]) if is_launched() else 1
 
 
+def processes_here() -> int:
+    """Return how many of them this machine has."""
+    return int(os.environ["LOCAL_WORLD_SIZE"]) if is_launched() else 1
+
+
 def is_main() -> bool:
     """Whether this process speaks for the run: the first of those that torchrun started, or the only one."""
     return not is_launched() or os.environ["RANK"] == "0"
