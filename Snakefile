@@ -18,8 +18,10 @@ include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/evaluate.smk"
 # ---- contamination: does a corpus hold test cases? --------------------------------------------------------------
 include: "workflow/rules/contamination.smk"
-# ---- report: scores, tables, figures ----------------------------------------------------------------------------
+# ---- report: scores, tables ------------------------------------------------------------------------------------
 include: "workflow/rules/report.smk"
+# ---- figures: of tables, and of what lies behind them -----------------------------------------------------------
+include: "workflow/rules/figures.smk"
 
 
 rule all:

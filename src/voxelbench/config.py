@@ -93,7 +93,7 @@ class Table(Strict):
 
 
 class Config(Strict):
-    """`config/config.yaml`."""
+    """`config/config.yaml`. `figures` are read by `voxelbench.figure_inputs`, each by the model of its kind."""
 
     budget: str
     data_root: Path
@@ -102,6 +102,7 @@ class Config(Strict):
     corpora: dict[str, Corpus]
     corpus_for: dict[str, str]
     tables: dict[str, Table]
+    figures: dict[str, Settings] = Field(default_factory=dict)
 
 
 class MethodFile(Strict):

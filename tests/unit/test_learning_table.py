@@ -8,7 +8,7 @@ from scipy.stats import ttest_1samp
 
 from voxelbench import expand, paths
 from voxelbench.evaluate.rows import Row, write_rows
-from voxelbench.report.figures import draw_table
+from voxelbench.report.figures.draw import write_figure
 from voxelbench.report.place import place
 from voxelbench.report.scores import write_scores
 from voxelbench.report.show import show
@@ -79,7 +79,7 @@ def test_a_table_of_probes_is_drawn_published_and_shown(learning, capsys):
     fake_runs()
     write_scores("small", None)
     write_table("small", None, allow_missing=False)
-    draw_table("small", None)
+    write_figure("small", None)
     assert paths.figure("learn", "small").stat().st_size > 10_000
     place("small", None, force=False)
     show(paths.placed("small"))
@@ -104,7 +104,7 @@ def test_on_the_native_track_gains_are_over_the_random_start_of_the_same_network
     rows = pd.read_csv(paths.table("learn", "small")).set_index(["method", "encoder"])
     assert rows["organs_gain"].dropna().to_dict() == {("s2dc", "gvsl-unet-demo"): 20, ("voco", "swin12-demo"): 5}
     assert set(rows["track"]) == set(pd.read_csv(paths.scores("learn", "small"))["track"]) == {"native"}
-    draw_table("small", None)
+    write_figure("small", None)
     assert paths.figure("learn", "small").is_file()
 
 

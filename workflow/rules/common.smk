@@ -15,6 +15,15 @@ from voxelbench.expand import (
     pretrain_manifests,
     table_runs,
 )
+from voxelbench.figure_inputs import (
+    figure_budget,
+    figure_caption,
+    figure_inputs,
+    figure_names,
+    figure_settings,
+    figure_title,
+    table_figure,
+)
 from voxelbench.report.place import check_replace
 from voxelbench.runs import NO_CORPUS, OWN_NETWORK, EvalRun, MethodId, PretrainRun, Protocol, Selection
 
@@ -37,8 +46,9 @@ except VoxelbenchError as error:
 
 
 wildcard_constraints:
-    budget=r"[a-z0-9_]+",
+    budget=r"(?!figures/)[a-z0-9_]+",
     table="|".join(CONFIG.tables),
+    figure="|".join(figure_names()),
     dataset=r"[a-z0-9_]+",
     task=r"[a-z0-9_]+",
     corpus=r"[a-z0-9_]+",
@@ -106,3 +116,10 @@ def placeable(wildcards):
     placed, budget = paths.placed(wildcards.table), placed_budget(wildcards)
     check_replace(placed, budget, is_asked=bool(config.get("replace")))
     return paths.table(budget, wildcards.table)
+
+
+def placeable_figure(wildcards):
+    figure = wildcards.figure
+    budget = figure_budget(figure, config.get("budget"))
+    check_replace(paths.placed(f"figures/{figure}"), budget, is_asked=bool(config.get("replace")))
+    return [paths.figure(budget, figure, suffix) for suffix in (".png", ".svg", ".csv")]

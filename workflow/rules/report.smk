@@ -40,24 +40,11 @@ rule table:
         "python -m voxelbench table {wildcards.table} --budget {wildcards.budget} {params.controls} 2> {log}"
 
 
-rule figure:
-    input:
-        paths.table("{budget}", "{table}"),
-    output:
-        report(paths.figure("{budget}", "{table}"), caption="../report/figure.rst", category="Figures"),
-    log:
-        "logs/figure/{budget}-{table}.txt",
-    conda:
-        "../envs/base.yaml"
-    shell:
-        "python -m voxelbench figure {wildcards.table} --budget {wildcards.budget} 2> {log}"
-
-
 # A copy of the configured budget's, where users look for it.
 rule place:
     input:
         placeable,
-        lambda wildcards: paths.figure(placed_budget(wildcards), wildcards.table),
+        lambda wildcards: paths.figure(placed_budget(wildcards), table_figure(wildcards.table)),
     output:
         paths.placed("{table}"),
     log:

@@ -17,8 +17,6 @@ def add(commands: Commands) -> None:
     _add_controls(command)
     command.add_argument("--allow-missing", action="store_true", help="say why cells are empty instead of failing")
 
-    _add_of_table(commands, "figure", _figure, "draw a table as bars")
-
     command = add_command(commands, "place", _place, "copy what a budget made to where it is looked for")
     command.add_argument("name", help="a table of config/config.yaml, or what else it made, e.g. delta")
     command.add_argument("--budget", help=_BUDGET)
@@ -49,12 +47,6 @@ def _table(options: argparse.Namespace) -> None:
     from voxelbench.report.tables import write_table
 
     write_table(options.table, options.budget, options.allow_missing, options.controls)
-
-
-def _figure(options: argparse.Namespace) -> None:
-    from voxelbench.report.figures import draw_table
-
-    draw_table(options.table, options.budget)
 
 
 def _place(options: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from voxelbench import paths
 from voxelbench.errors import DataError
+from voxelbench.figure_inputs import table_figure
 from voxelbench.report.cells import GAIN
 from voxelbench.report.tables import NOTE_SEPARATOR
 
@@ -38,7 +39,8 @@ def show(path: Path) -> None:
         console.print(f"note: {note}", highlight=False)
     budget = rows["budget"].iloc[0] if len(rows) else ""
     console.print(
-        f"next: {paths.scores(budget, path.stem)} (every metric), {paths.figure(budget, path.stem)} (bars), "
+        f"next: {paths.scores(budget, path.stem)} (every metric), "
+        f"{paths.figure(budget, table_figure(path.stem))} (a figure), "
         f"{paths.evaluate_runs(budget)} (every run: cases.csv, run.json, spec.yaml, losses.csv)",
         highlight=False,
         soft_wrap=True,

@@ -1,0 +1,91 @@
+"""Figures of the config: which there are, what each is drawn from, and what its caption says.
+
+Snakemake's own process imports this module: no torch here, and no matplotlib.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from voxelbench import paths, registry
+from voxelbench.config import read_budget, read_config, table_budget, table_config
+from voxelbench.errors import ConfigError, nearest
+from voxelbench.figure_settings import KINDS, FigureSettings
+from voxelbench.resolve import data_kind
+from voxelbench.validation import parse
+
+OVERALL = "overall"
+"""The name under which the main table is drawn."""
+
+
+def table_figure(table: str) -> str:
+    """Return the name of the figure that a table is drawn as."""
+    return OVERALL if table == paths.MAIN_TABLE else table
+
+
+def figure_names() -> list[str]:
+    """Return the names of all figures: those that the config lists, and one for each table."""
+    config = read_config()
+    return sorted({*config.figures, *map(table_figure, config.tables)})
+
+
+def figure_settings(name: str) -> FigureSettings:
+    """Return what the config says of a figure. A table that it says nothing of is drawn as bars, under its own name.
+
+    Raises ConfigError, naming the nearest, for a figure, kind, table or key that does not exist.
+    """
+    config, path = read_config(), paths.config_file()
+    tables = {table_figure(table): table for table in config.tables}
+    if name not in config.figures and name not in tables:
+        raise ConfigError(f"{path} declares no figure '{name}'.{nearest(name, figure_names())}")
+    content = config.figures.get(name) or {"kind": "bars", "table": tables.get(name)}
+    kind = str(content.get("kind"))
+    if kind not in KINDS:
+        raise ConfigError(f"{path}: figure '{name}' has kind '{kind}', which nobody draws.{nearest(kind, KINDS)}")
+    settings = parse(KINDS[kind], content, f"{path}, figure '{name}'")
+    table_config(settings.table)
+    return settings
+
+
+def figure_budget(name: str, asked: str | None) -> str:
+    """Return the budget that a figure is drawn for: the one asked for, else that of its table."""
+    return table_budget(figure_settings(name).table, asked)
+
+
+def figure_inputs(name: str, budget: str) -> list[Path]:
+    """Return the files that a figure is drawn from."""
+    settings = figure_settings(name)
+    return _INPUTS[settings.kind](settings, budget)
+
+
+def figure_data(settings: FigureSettings, budget: str) -> str:
+    """Return what a figure's table is measured on: `real`, `phantom`, or both joined by a plus."""
+    names = {column.dataset for column in table_config(settings.table).columns}
+    return "+".join(sorted({data_kind(registry.dataset_card(name), read_budget(budget)) for name in names}))
+
+
+def figure_title(settings: FigureSettings) -> str:
+    """Return the title of a figure: its own, else its table's."""
+    return settings.title or table_config(settings.table).title
+
+
+def figure_caption(settings: FigureSettings, budget: str) -> str:
+    """Return what stands under a figure: how long it ran, on what, whether that ranks methods, and how to read it."""
+    data = figure_data(settings, budget)
+    ran = f"Budget {budget} on {_DATA[data]}"
+    ranks = data == read_budget(budget).data == "real"
+    return f"{ran}{'.' if ranks else ': ranks no method.'} {settings.READING}"
+
+
+def _table(settings: FigureSettings, budget: str) -> list[Path]:
+    return [paths.table(budget, settings.table)]
+
+
+_DATA = {
+    "real": "real data",
+    "phantom": "phantoms (synthetic twins)",
+    "phantom+real": "phantoms (synthetic twins) and real data",
+}
+
+_INPUTS: dict[str, Callable[[FigureSettings, str], list[Path]]] = {
+    "bars": _table,
+}

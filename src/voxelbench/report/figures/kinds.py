@@ -1,0 +1,28 @@
+"""Every kind of figure, and who draws it.
+
+What a kind may be told stands in `voxelbench.figure_settings`, what it is drawn from in `voxelbench.figure_inputs`.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from voxelbench.report.figures import bars
+from voxelbench.report.figures.request import Request
+
+
+class Kind(NamedTuple):
+    """Two functions: what a figure shows, a row a mark, and its picture, drawn from these numbers and nothing else.
+
+    The picture has no title and no caption yet, and a constrained layout.
+    """
+
+    numbers: Callable[[Request], pd.DataFrame]
+    draw: Callable[[pd.DataFrame], Figure]
+
+
+DRAWN_BY = {
+    "bars": Kind(bars.numbers, bars.draw),
+}
