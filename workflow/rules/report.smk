@@ -30,6 +30,8 @@ rule table:
         lambda wildcards: paths.case_scores(wildcards.budget, wildcards.table),
     output:
         report(paths.table("{budget}", "{table}"), caption="../report/table.rst", category="Tables"),
+        paths.table("{budget}", "{table}").with_suffix(".md"),
+        paths.table("{budget}", "{table}").with_suffix(".tex"),
     log:
         "logs/table/{budget}-{table}.txt",
     conda:
@@ -47,6 +49,8 @@ rule place:
         lambda wildcards: paths.figure(placed_budget(wildcards), table_figure(wildcards.table)),
     output:
         paths.placed("{table}"),
+        paths.placed("{table}", ".md"),
+        paths.placed("{table}", ".tex"),
     log:
         "logs/place/{table}.txt",
     conda:

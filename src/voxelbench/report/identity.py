@@ -7,14 +7,9 @@ from voxelbench.config import Column, table_config
 from voxelbench.resolve import eval_spec, spec_sha256
 from voxelbench.runs import EvalRun
 
-IDENTITY = (
-    *("budget", "data", "column", "corpus", "method", "variant", "ablation", "encoder", "track", "dataset", "task"),
-    *("selection", "protocol", "fraction", "stem", "split", "fold", "seed"),
-)
-
 
 def identity(table: str, column: Column, run: EvalRun) -> dict[str, object]:
-    """Return the columns of IDENTITY, and `spec_sha256`, of a run behind a column of a table."""
+    """Return the columns of `rows.Identity`, and `spec_sha256`, of a run behind a column of a table."""
     spec = eval_spec(run)
     method = run.pretrain.method
     return {

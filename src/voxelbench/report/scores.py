@@ -14,16 +14,11 @@ from voxelbench.evaluate.summary import case_values, run_metrics
 from voxelbench.expand import table_runs
 from voxelbench.report.case_scores import case_scores
 from voxelbench.report.clean import contamination
-from voxelbench.report.identity import IDENTITY, identity
+from voxelbench.report.identity import identity
+from voxelbench.report.rows import ScoreRow
 from voxelbench.report.statistics import mean_interval
 from voxelbench.report.status import status
 from voxelbench.runs import NO_CORPUS, EvalRun
-
-COLUMNS = (
-    *(*IDENTITY, "metric", "value", "low", "high", "n_cases", "space", "seen", "contamination"),
-    *("value_clean", "n_clean", "status", "reason", "spec_sha256"),
-)
-
 
 Score = dict[str, float]
 """The columns of one metric."""
@@ -37,7 +32,7 @@ def write_scores(table: str, budget: str | None, controls: Sequence[str] | None 
     budget = table_budget(table, budget)
     runs = table_runs(table, budget, controls)
     rows = [row for column, run in runs for row in run_scores(table, column, run)]
-    frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"n_clean": "Int64"})
+    frame = pd.DataFrame(rows, columns=ScoreRow.columns()).astype({"n_clean": "Int64"})
     order = ["dataset", "task", "column", "method", "variant", "ablation", "encoder", "fold", "seed", "metric", "space"]
     frame = frame.sort_values(order, kind="stable")
     write_text(paths.scores(budget, table), frame.to_csv(index=False, float_format="%.4f", lineterminator="\n"))

@@ -14,15 +14,16 @@ from voxelbench.expand import RowId, table_rows
 from voxelbench.report.cells import Cell, case_cell, caveats, leaks, seed_cell
 from voxelbench.report.schema import read_case_scores, read_scores
 from voxelbench.report.scores import write_scores
+from voxelbench.report.shown import write_renderings
+from voxelbench.report.table_view import NOTE_SEPARATOR, view_table
 from voxelbench.runs import RANDOM, TOKEN_PROBE
-
-NOTE_SEPARATOR = " | "
 
 
 def write_table(name: str, budget: str | None, allow_missing: bool, controls: Sequence[str] | None = None) -> None:
-    """Write a table of one budget from its scores; `controls` are rows besides the configured methods.
+    """Write a table of one budget from its scores, as CSV, Markdown and LaTeX.
 
-    Raises DataError if a run failed or is missing, unless `allow_missing`, which also collects the scores anew.
+    `controls` are rows besides the configured methods. Raises DataError if a run failed or is missing, unless
+    `allow_missing`, which also collects the scores anew.
     """
     budget = table_budget(name, budget)
     if allow_missing:
@@ -36,7 +37,9 @@ def write_table(name: str, budget: str | None, allow_missing: bool, controls: Se
             f"seed {first['seed']}, fold {first['fold']} ({first['reason']})."
         )
     frame = table_frame(name, table_rows(name, budget, controls), scores, cases)
-    write_text(paths.table(budget, name), frame.to_csv(index=False, float_format="%.2f", lineterminator="\n"))
+    path = paths.table(budget, name)
+    write_text(path, frame.to_csv(index=False, float_format="%.2f", lineterminator="\n"))
+    write_renderings(path, view_table(name, pd.read_csv(path, dtype=str).fillna("")))
 
 
 def table_frame(name: str, rows: list[RowId], scores: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,51 @@
+"""A table as people know it: a line a dataset, a column a method, each cell a mean with its interval and n."""
+
+import pandas as pd
+
+from voxelbench.config import read_config
+from voxelbench.report.cells import GAIN
+from voxelbench.report.shown import Shown
+
+NOTE_SEPARATOR = " | "
+
+_NAME = ("method", "variant", "encoder")
+"""What names a row; the encoder only where rows have several."""
+
+_BEST_GROUP = "1"
+
+
+def view_table(name: str, rows: pd.DataFrame) -> Shown:
+    """Return a table, all of its cells texts as in its CSV, for a reader."""
+    datasets = [column.removesuffix("_n") for column in rows.columns if column.endswith("_n")]
+    named = dict(zip(_heads(rows), (row for _, row in rows.iterrows()), strict=True))
+    cells = {head: [_cell(row, dataset) for dataset in datasets] for head, row in named.items()}
+    strong = {head: [row.get(f"{dataset}_group") == _BEST_GROUP for dataset in datasets] for head, row in named.items()}
+    index = pd.Index(datasets, name="dataset")
+    shown, is_strong = pd.DataFrame(cells, index), pd.DataFrame(strong, index)
+    if "average" in rows.columns:
+        shown.loc["average"] = [value or "-" for value in rows["average"]]
+        is_strong.loc["average"] = False
+    notes = dict.fromkeys(note for notes in rows["notes"] for note in notes.split(NOTE_SEPARATOR) if note)
+    return Shown(shown, is_strong, _caption(name, rows), tuple(sorted(notes)))
+
+
+def _heads(rows: pd.DataFrame) -> list[str]:
+    names = [name for name in _NAME if name != "encoder" or rows["encoder"].nunique() > 1]
+    return [".".join(row[name] for name in names if row[name]) for _, row in rows.iterrows()]
+
+
+def _cell(row: pd.Series, dataset: str) -> str:
+    if not row[dataset]:
+        return "-"
+    interval = f" [{row[f'{dataset}_low']}, {row[f'{dataset}_high']}]" if row[f"{dataset}_low"] else ""
+    return f"{row[dataset]}{interval} n={row[f'{dataset}_n']}"
+
+
+def _caption(name: str, rows: pd.DataFrame) -> str:
+    budget, data = ("+".join(sorted(set(rows[column]))) for column in ("budget", "data"))
+    tables = read_config().tables
+    title = tables[name].title if name in tables else name
+    counted = "n cases, of a gain n seeds" if any(column.endswith(GAIN) for column in rows.columns) else "n cases"
+    strong = ". Bold: not separable from the best" if any(column.endswith("_group") for column in rows.columns) else ""
+    warning = "; ranks no method" if data != "real" else ""
+    return f"{title} (budget {budget}, data {data}{warning}). x 100, 95 % interval, {counted}{strong}"
