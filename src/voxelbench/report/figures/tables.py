@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from voxelbench.errors import DataError
-from voxelbench.report.tables import NOTE_SEPARATOR
+from voxelbench.report.table_view import NOTE_SEPARATOR
 
 
 def read_table(path: Path) -> pd.DataFrame:
