@@ -16,7 +16,7 @@ PLUGINS = [path for kind in ("methods", "datasets") for path in sorted((ROOT / k
 LIGHT = [
     *("config", "cards", "paths", "registry", "resolve", "expand", "runs", "recipes", "settings", "validation"),
     *("preflight", "provenance", "cli", "scaffold", "doctor", "doctor.data", "evaluate.rows"),
-    *("command_line", "code_version", "training.energy"),
+    *("command_line", "code_version", "training.energy", "evaluate.examples"),
     *(f"evaluate.metrics.{name}" for name in ("classification", "image_quality", "upstream_translation")),
     *(f"data.{path.stem}" for path in sorted((ENGINE / "data").glob("[!_]*.py"))),
     *(f"data.download.{path.stem}" for path in sorted((ENGINE / "data" / "download").glob("[!_]*.py"))),

@@ -9,6 +9,7 @@ from scipy.ndimage import map_coordinates
 
 from voxelbench.cards import TaskKind
 from voxelbench.config import read_encoder
+from voxelbench.data.loading import read_scaled
 from voxelbench.encoders.build import build
 from voxelbench.evaluate.controls import shuffle_targets
 from voxelbench.evaluate.finetune import TASKS
@@ -339,3 +340,46 @@ def test_rows_survive_their_file(tmp_path, make_task, make_task_case):
         ("well", "is_true"): 0.0,
         ("well", "probability"): 0.25,
     }
+
+
+SHOWN = {
+    "segmentation": {"image", "truth", "answer"},
+    "classification": {"image", "probabilities", "true_class"},
+    "reconstruction": {"input", "target", "answer"},
+    "translation": {"input", "target", "answer"},
+}
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_an_example_is_one_slice_of_what_was_predicted(make_task, make_task_case, kind):
+    task, case = make_task(kind), make_task_case(kind)
+    perfect = {
+        "segmentation": lambda: {"probabilities": one_hot(case.label(), task)},
+        "classification": lambda: {"probabilities": np.array([0.3, 0.7], np.float32)},
+        "reconstruction": lambda: {"low": read_scaled(case, ["full"], task.recipe.intensity)[0]},
+        "translation": lambda: dict.fromkeys(CONTRASTS, read_scaled(case, CONTRASTS, task.recipe.intensity)),
+    }
+    example = task.example(perfect[kind](), case)
+    assert example.case_id == case.case_id and example.panels.keys() == SHOWN[kind]
+    if kind == "classification":
+        assert example.panels["true_class"] == 1 and example.panels["image"].shape == SHAPE[:2]
+        return
+    reference = example.panels["truth" if kind == "segmentation" else "target"]
+    assert reference.shape == SHAPE[:2] and reference.any()
+    assert (example.panels["answer"] == reference).all()
+    assert example.pair == {"reconstruction": "low", "translation": "t1>t2"}.get(kind, "")
+
+
+def one_hot(label, task):
+    masks = task.masks(label)
+    return np.stack([~masks.any(0), *masks]).astype(np.float32)
+
+
+def test_the_slice_of_a_segmentation_has_most_truth(make_task, make_case):
+    volume, label = np.zeros((1, 40, 40, 9), np.float32), np.zeros((40, 40, 9), np.uint8)
+    label[3:5, 4, 2], label[10:30, 10:30, 6] = 1, 4
+    volume[0, ..., 6] = 5
+    task, case = make_task("segmentation"), make_case(volume, label)
+    example = task.example({"probabilities": one_hot(np.zeros_like(label), task)}, case)
+    assert example.panels["truth"].tolist() == np.where(label[..., 6], 3, 0).tolist(), "4 is the third class"
+    assert not example.panels["answer"].any()

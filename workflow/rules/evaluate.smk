@@ -11,6 +11,7 @@ rule evaluate:
         spec=EVALUATED / paths.SPEC,
         run=EVALUATED / paths.RUN,
         losses=EVALUATED / paths.LOSSES,
+        examples=EVALUATED / paths.EXAMPLES,
     log:
         EVALUATED / paths.LOG,
     wildcard_constraints:
@@ -38,6 +39,7 @@ use rule evaluate as evaluate_external with:
         cases=EVALUATED / paths.CASES,
         spec=EVALUATED / paths.SPEC,
         run=EVALUATED / paths.RUN,
+        examples=EVALUATED / paths.EXAMPLES,
     wildcard_constraints:
         protocol="finetune",
         encoder=OWN_NETWORK,
@@ -45,7 +47,7 @@ use rule evaluate as evaluate_external with:
         lambda wildcards: f"../envs/{MethodId.parse(wildcards.method).name}.yaml"
 
 
-# A probe trains no network, so it has no losses.
+# A probe trains no network, so it has no losses, and answers with no image.
 use rule evaluate as probe with:
     output:
         cases=EVALUATED / paths.CASES,

@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from voxelbench.data.cache import read_volume, write_volume
 from voxelbench.data.case import Case
 from voxelbench.errors import DataError
 from voxelbench.evaluate.cases import TaskCases, task_cases
+from voxelbench.evaluate.examples import write_examples
 from voxelbench.evaluate.labels import BACKGROUND, Classes
 from voxelbench.evaluate.rows import write_rows
 from voxelbench.evaluate.tasks.segmentation import Segmentation
@@ -55,10 +57,12 @@ def evaluate_external(run: EvalRun) -> None:
         with record.phase("predict"):
             answers = [_answer(method, case, work) for case in job.testing]
     with record.phase("score"):
-        scored = zip(job.testing, answers, strict=True)
+        scored = list(zip(job.testing, answers, strict=True))
         rows = [row for case, label in scored for row in task.mask_rows(task.masks(label), case, "native")]
+        examples = [task.slice_of(case, partial(_masks_of_slice, task, label)) for case, label in scored]
     record.extra |= cases.counts()
     record.write([manifest])
+    write_examples(folder / paths.EXAMPLES, spec.task.kind, examples, rows)
     write_rows(folder / paths.CASES, rows)
     if not os.environ.get(KEEP):
         shutil.rmtree(work)
@@ -113,6 +117,10 @@ def _answer(method: External, case: Case, work: Path) -> np.ndarray:
         check_answer(answer, case, method.job.classes)
         write_volume(path, answer.astype(np.uint8))
     return read_volume(path)
+
+
+def _masks_of_slice(task: Segmentation, label: np.ndarray, z: int) -> np.ndarray:
+    return task.masks(label[..., z])
 
 
 def check_answer(answer: np.ndarray, case: Case, classes: Classes) -> None:

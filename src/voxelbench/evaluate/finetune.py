@@ -13,6 +13,7 @@ from voxelbench.data.case import Case
 from voxelbench.encoders.build import build, load_pretrained
 from voxelbench.evaluate.cases import task_cases
 from voxelbench.evaluate.controls import FROZEN
+from voxelbench.evaluate.examples import Example, write_examples
 from voxelbench.evaluate.metrics.guards import naming, require_finite
 from voxelbench.evaluate.rows import Row, to_frame, write_rows
 from voxelbench.evaluate.selection import Selector
@@ -74,10 +75,12 @@ def finetune(run: EvalRun) -> None:
         )
     record.extra["selected_step"] = selector.restore() if selector else task.recipe.steps
     with record.phase("score"):
-        rows = score_cases(task, learner.network.eval(), cases.testing, task.score)
+        examples: list[Example] = []
+        rows = score_cases(task, learner.network.eval(), cases.testing, _keeping(task, examples))
     record.extra |= cases.counts() | peak_memory(device)
     write_log(folder / paths.LOSSES, log)
     record.write([path for path in (manifest, native, weights) if path])
+    write_examples(folder / paths.EXAMPLES, spec.task.kind, examples, rows)
     write_rows(folder / paths.CASES, rows)
     for working in (paths.CHECKPOINT, paths.SELECTED):
         (folder / working).unlink(missing_ok=True)
@@ -102,6 +105,16 @@ def score_cases(
                 require_finite(array, f"prediction '{name}'")
             rows += score(prediction, case)
     return rows
+
+
+def _keeping(task: Task, examples: list[Example]) -> Callable[[Prediction, Case], list[Row]]:
+    """Return what scores a case and keeps a slice of it."""
+
+    def score(prediction: Prediction, case: Case) -> list[Row]:
+        examples.append(task.example(prediction, case))
+        return task.score(prediction, case)
+
+    return score
 
 
 def _selector(task: Task, network: nn.Module, validation: list[Case], folder: Path, spec: EvalSpec) -> Selector | None:

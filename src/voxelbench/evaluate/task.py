@@ -12,6 +12,7 @@ from voxelbench.cards import DatasetCard, TaskCard
 from voxelbench.data.augment import flip, jitter, turn
 from voxelbench.data.case import Case
 from voxelbench.encoders.backbone import Backbone
+from voxelbench.evaluate.examples import Example
 from voxelbench.evaluate.networks import DenseNetwork
 from voxelbench.evaluate.rows import Row, Space
 from voxelbench.method import Batch, Losses, Progress, Views
@@ -72,6 +73,10 @@ class Task(ABC):
     @abstractmethod
     def score(self, prediction: Prediction, case: Case) -> list[Row]:
         """Score one prediction."""
+
+    @abstractmethod
+    def example(self, prediction: Prediction, case: Case) -> Example:
+        """Return one axial slice of a case and of what was predicted for it, for a person to look at."""
 
     def validate(self, prediction: Prediction, case: Case) -> list[Row]:
         """Return the rows that select weights: the headline metric, by default among all others."""

@@ -8,8 +8,9 @@ from torch import nn
 from torch.nn import functional
 
 from voxelbench.data.case import Case
-from voxelbench.data.loading import read_scaled
+from voxelbench.data.loading import read_scaled, read_scaled_crop
 from voxelbench.encoders.backbone import Backbone
+from voxelbench.evaluate.examples import Example, grey, thin
 from voxelbench.evaluate.networks import PooledNetwork
 from voxelbench.evaluate.rows import Row
 from voxelbench.evaluate.task import Prediction, Task
@@ -54,6 +55,19 @@ class Classification(Task):
     def score(self, prediction: Prediction, case: Case) -> list[Row]:
         """Return, for each class, its probability and whether it is the true one."""
         return class_rows(case, self.dataset.classes, prediction["probabilities"])
+
+    def example(self, prediction: Prediction, case: Case) -> Example:
+        """Return the middle slice of the first channel, in its own proportions, and the probabilities."""
+        start, size = (0, 0, case.shape[2] // 2), (*case.shape[:2], 1)
+        image = read_scaled_crop(case, self.task.inputs, self.recipe.intensity, start, size)[0, ..., 0]
+        return Example(
+            case.case_id,
+            {
+                "image": thin(grey(image)),
+                "probabilities": prediction["probabilities"],
+                "true_class": np.array(case.target, np.int64),
+            },
+        )
 
 
 def class_rows(case: Case, classes: Sequence[str], probabilities: np.ndarray) -> list[Row]:

@@ -9,6 +9,7 @@ from voxelbench.data.case import Case
 from voxelbench.data.crops import random_start
 from voxelbench.data.loading import read_scaled, read_scaled_crop
 from voxelbench.encoders.backbone import Backbone
+from voxelbench.evaluate.examples import Example, fullest, image_panels
 from voxelbench.evaluate.metrics.image_quality import quality
 from voxelbench.evaluate.networks import DenseNetwork
 from voxelbench.evaluate.rows import Row
@@ -73,3 +74,11 @@ class Reconstruction(Task):
             named = {**restored, **{f"{name}_identity": value for name, value in identity.items()}}
             rows += [self.row(case, dose, name, value, int(body.sum())) for name, value in named.items()]
         return rows
+
+    def example(self, prediction: Prediction, case: Case) -> Example:
+        """Return the slice with most body, restored from the last of the doses."""
+        dose = self.task.inputs[-1]
+        (reference,) = case.read([self.target])
+        image, target = read_scaled(case, [dose, self.target], self.recipe.intensity)
+        z = fullest(reference > self.recipe.body_threshold)
+        return Example(case.case_id, image_panels(image, target, prediction[dose], z), dose)

@@ -5,7 +5,7 @@ probabilities are resampled linearly. `evaluate.metrics.masks` has the rule for 
 over its classes with a value.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from voxelbench.data.case import Case
 from voxelbench.data.crops import foreground_start, random_start, read_label_crop
 from voxelbench.data.grid import onto
 from voxelbench.data.loading import read_scaled, read_scaled_crop
+from voxelbench.evaluate.examples import Example, fullest, grey, most_telling, painted, thin
 from voxelbench.evaluate.labels import answered_masks, class_masks, task_classes
 from voxelbench.evaluate.metrics.masks import mask_scores
 from voxelbench.evaluate.metrics.overlap import dice, false_negative_ml, false_positive_ml
@@ -65,6 +66,20 @@ class Segmentation(Task):
         for number, values in enumerate(self.classes.values(), start=1):
             numbers[list(values)] = number
         return numbers[label]
+
+    def example(self, prediction: Prediction, case: Case) -> Example:
+        """Return the slice with most truth, as the network sees it."""
+        probabilities = prediction["probabilities"]
+        return self.slice_of(case, lambda z: answered_masks(probabilities[..., z], self.is_exclusive))
+
+    def slice_of(self, case: Case, answer: Callable[[int], np.ndarray]) -> Example:
+        """Return the slice with most truth; `answer` gives the masks (classes, X, Y) of a slice."""
+        truth = self._indices(case.label())
+        z = fullest(truth > 0)
+        truth = truth[..., z]
+        image = read_scaled_crop(case, self.task.inputs, self.recipe.intensity, (0, 0, z), (*case.shape[:2], 1))[..., 0]
+        panels = {"image": grey(most_telling(image, truth > 0)), "truth": truth, "answer": painted(answer(z))}
+        return Example(case.case_id, {name: thin(panel) for name, panel in panels.items()})
 
     def validate(self, prediction: Prediction, case: Case) -> list[Row]:
         """Return the Dice of each class on the grid."""

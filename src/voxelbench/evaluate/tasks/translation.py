@@ -8,6 +8,7 @@ from voxelbench.data.case import Case
 from voxelbench.data.crops import cut, random_start
 from voxelbench.data.intensity import scale
 from voxelbench.data.loading import read_scaled
+from voxelbench.evaluate.examples import Example, fullest, image_panels
 from voxelbench.evaluate.metrics.image_quality import quality
 from voxelbench.evaluate.metrics.upstream_translation import upstream_quality
 from voxelbench.evaluate.rows import Row
@@ -76,6 +77,14 @@ class Translation(Task):
                     self.row(case, f"{source}>{name}", key, value, int(brain.sum())) for key, value in named.items()
                 ]
         return rows
+
+    def example(self, prediction: Prediction, case: Case) -> Example:
+        """Return the slice with most brain, of the first input and the first other contrast."""
+        source = self.task.inputs[0]
+        number, name = next((k, each) for k, each in enumerate(self.task.target) if each != source)
+        image, target = read_scaled(case, [source, name], self.recipe.intensity)
+        panels = image_panels(image, target, prediction[source][number], fullest(_brain(case, source)))
+        return Example(case.case_id, panels, f"{source}>{name}")
 
     def _upstream_rows(self, prediction: Prediction, case: Case) -> list[Row]:
         """Return the scores of the same pairs as S2DC's released code takes them (`*_upstream`)."""
