@@ -12,7 +12,7 @@ from voxelbench.report.figures.draw import write_figure
 from voxelbench.report.place import place
 from voxelbench.report.scores import write_scores
 from voxelbench.report.show import show
-from voxelbench.report.statistics import seed_interval
+from voxelbench.report.statistics.intervals import seed_interval
 from voxelbench.report.tables import write_table
 
 SEEDS = (0, 1, 2)

@@ -19,7 +19,7 @@ from voxelbench.report.cells import leaks
 from voxelbench.report.place import check_replace, place
 from voxelbench.report.scores import write_scores
 from voxelbench.report.show import show
-from voxelbench.report.statistics import mean_interval
+from voxelbench.report.statistics.intervals import mean_interval
 from voxelbench.report.table_view import NOTE_SEPARATOR
 from voxelbench.report.tables import write_table
 from voxelbench.resolve import pretrain_spec, spec_yaml

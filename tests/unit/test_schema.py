@@ -47,7 +47,7 @@ VALID = {
         CELL | {"method": "voco", "n_cases": "0", "n_patients": "0", "n_seeds": "3", "notes": "not run"},
     ],
     RankRow: [
-        {"budget": "full", "data": "phantom+real", "method": name, "encoder": "swin", "mean_rank": "1.5", "group": "1"}
+        {"budget": "full", "data": "phantom+real", "method": name, "encoder": "swin", "mean_rank": "1.5", "group": "ab"}
         | {"n_datasets": "2"}
         for name in ("s2dc", "voco")
     ],

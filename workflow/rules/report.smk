@@ -24,6 +24,32 @@ use rule scores as main_scores with:
         "logs/scores/{budget}.txt",
 
 
+rule compare:
+    input:
+        lambda wildcards: paths.case_scores(wildcards.budget, wildcards.table),
+    output:
+        comparisons=paths.comparisons("{budget}", "{table}"),
+        ranks=paths.ranks("{budget}", "{table}"),
+    log:
+        "logs/compare/{budget}-{table}.txt",
+    conda:
+        "../envs/base.yaml"
+    params:
+        table=table_name,
+    shell:
+        "python -m voxelbench compare {params.table} --budget {wildcards.budget} 2> {log}"
+
+
+use rule compare as main_compare with:
+    input:
+        lambda wildcards: paths.case_scores(wildcards.budget, paths.MAIN_TABLE),
+    output:
+        comparisons=paths.comparisons("{budget}", paths.MAIN_TABLE),
+        ranks=paths.ranks("{budget}", paths.MAIN_TABLE),
+    log:
+        "logs/compare/{budget}.txt",
+
+
 rule table:
     input:
         lambda wildcards: paths.scores(wildcards.budget, wildcards.table),

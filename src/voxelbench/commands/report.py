@@ -13,6 +13,8 @@ def add(commands: Commands) -> None:
     command = _add_of_table(commands, "scores", _scores, "collect the scores of all runs behind a table")
     _add_controls(command)
 
+    _add_of_table(commands, "compare", _compare, "test the rows of a table against scratch and against the best")
+
     command = _add_of_table(commands, "table", _table, "make a table from its scores")
     _add_controls(command)
     command.add_argument("--allow-missing", action="store_true", help="say why cells are empty instead of failing")
@@ -41,6 +43,12 @@ def _scores(options: argparse.Namespace) -> None:
     from voxelbench.report.scores import write_scores
 
     write_scores(options.table, options.budget, options.controls)
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from voxelbench.report.compare import write_comparisons
+
+    write_comparisons(options.table, options.budget)
 
 
 def _table(options: argparse.Namespace) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from voxelbench.evaluate.controls import SHUFFLED
-from voxelbench.report.statistics import mean_interval, seed_interval
+from voxelbench.report.statistics.intervals import mean_interval, seed_interval
 from voxelbench.runs import TOKEN_PROBE, Protocol
 
 Cell = dict[str, float]

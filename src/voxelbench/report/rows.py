@@ -176,11 +176,18 @@ class RankRow(CsvRow):
     method: Text
     variant: str = ""
     encoder: Text
-    mean_rank: Annotated[FiniteFloat, Field(ge=1)]
+    mean_rank: Annotated[FiniteFloat, Field(ge=1)] | None = None
     n_datasets: Count
     friedman_p: Probability | None = None
     critical_difference: Amount | None = None
-    group: Annotated[int, Field(ge=1)] | None = None
+    group: Annotated[str, Field(pattern="^[a-zA-Z]*$")] = ""
+    notes: str = ""
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if self.mean_rank is None and not self.notes:
+            raise ValueError("a row without a rank needs its reason in notes")
+        return self
 
 
 class CostRow(CsvRow):

@@ -16,7 +16,7 @@ from voxelbench.report.case_scores import case_scores
 from voxelbench.report.clean import contamination
 from voxelbench.report.identity import identity
 from voxelbench.report.rows import ScoreRow
-from voxelbench.report.statistics import mean_interval
+from voxelbench.report.statistics.intervals import mean_interval
 from voxelbench.report.status import status
 from voxelbench.runs import NO_CORPUS, EvalRun
 
