@@ -35,16 +35,6 @@ class Code(Strict):
     licence: str | None
 
 
-class Reported(Strict):
-    """One number that the authors published."""
-
-    dataset: str
-    task: TaskKind
-    metric: str
-    value: float
-    source: str
-
-
 class MethodCard(Strict):
     """`methods/<name>/card.yaml`.
 
@@ -59,7 +49,6 @@ class MethodCard(Strict):
     paper: Paper | None = None
     code: Code | None = None
     fidelity: dict[str, Literal["faithful", "adapted", "inspired"]] = Field(default_factory=dict)
-    reported: tuple[Reported, ...] = ()
     exceptions: dict[str, str] = Field(default_factory=dict)
     checked_as: str | None = None
     package: str | None = None

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import pandas as pd
 from pydantic import TypeAdapter, ValidationError
@@ -14,7 +14,10 @@ from pydantic_core import ErrorDetails
 from voxelbench import paths
 from voxelbench.atomic import write_text
 from voxelbench.errors import DataError, nearest
+from voxelbench.leaderboard.row import LeaderboardRow
 from voxelbench.report.rows import CaseRow, ComparisonRow, CostRow, CsvRow, RankRow, ScoreRow
+
+Row = TypeVar("Row", bound=CsvRow)
 
 SCHEMAS: dict[str, type[CsvRow]] = {
     "scores": ScoreRow,
@@ -22,6 +25,7 @@ SCHEMAS: dict[str, type[CsvRow]] = {
     "comparisons": ComparisonRow,
     "ranks": RankRow,
     "cost": CostRow,
+    "leaderboard": LeaderboardRow,
 }
 """The row model of each tidy CSV, by the name of the file."""
 
@@ -44,6 +48,25 @@ def read_table(path: Path, model: type[CsvRow]) -> pd.DataFrame:
     _check_header(header, model, path)
     rows = _check_rows([dict(zip(header, row, strict=True)) for row in cells], lines, model, path)
     return _typed(rows, model)
+
+
+def parse_table(path: Path, model: type[Row]) -> tuple[list[tuple[int, Row]], list[str]]:
+    """Return the rows that are right, with their lines, and one sentence for each thing that is wrong with the others.
+
+    Raises DataError if the file is no table with the columns of `model`.
+    """
+    header, lines, cells = _read_cells(path, model)
+    _check_header(header, model, path)
+    rows: list[tuple[int, Row]] = []
+    problems: list[str] = []
+    for line, row in zip(lines, cells, strict=True):
+        try:
+            filled = {name: cell for name, cell in zip(header, row, strict=True) if cell}
+            rows.append((line, model.model_validate(filled)))
+        except ValidationError as error:
+            found = error.errors(include_url=False)
+            problems += [f"{path}: line {line}{_said(problem, *problem['loc'])}" for problem in found]
+    return rows, problems
 
 
 def check(frame: pd.DataFrame, model: type[CsvRow], path: Path) -> None:
@@ -115,7 +138,8 @@ def _check_rows(rows: list[dict[str, Any]], lines: Iterable[int], model: type[Cs
         parsed = _adapter(model).validate_python(filled)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
-        raise DataError(f"{path}: line {numbers[int(problem['loc'][0])]}{_said(problem)}") from None
+        index, *cell = problem["loc"]
+        raise DataError(f"{path}: line {numbers[int(index)]}{_said(problem, *cell)}") from None
     first: dict[tuple[object, ...], int] = {}
     for line, row in zip(numbers, parsed, strict=True):
         key = tuple(getattr(row, name) for name in model.KEY)
@@ -131,9 +155,8 @@ def _adapter(model: type[CsvRow]) -> TypeAdapter[list[CsvRow]]:
     return TypeAdapter(list[model])  # type: ignore[valid-type]
 
 
-def _said(problem: ErrorDetails) -> str:
+def _said(problem: ErrorDetails, *cell: int | str) -> str:
     """Return what is wrong with a cell, or with a row where no single cell is to blame."""
-    _, *cell = problem["loc"]
     message = problem["msg"].removeprefix("Value error, ")
     if not cell:
         return f": {message}."
