@@ -101,9 +101,18 @@ def ranks(budget: str, table: str) -> Path:
     return _of_table(budget, "ranks", table)
 
 
+COST = "cost"
+COST_SUMMARY = "cost_summary"
+
+
 def cost(budget: str, table: str) -> Path:
     """What each run behind one table cost."""
-    return _of_table(budget, "cost", table)
+    return _of_table(budget, COST, table)
+
+
+def cost_summary(budget: str, table: str) -> Path:
+    """What each row of one table cost, in all and cell by cell."""
+    return _of_table(budget, COST_SUMMARY, table)
 
 
 def _of_table(budget: str, what: str, table: str) -> Path:

@@ -214,7 +214,7 @@ def test_a_row_of_another_length_is_named_by_its_line(tmp_path):
     path = write(tmp_path / "cost.csv", CostRow, changed(CostRow, device='"two\nlines"'))
     path.write_text(path.read_text() + "full,real\n")
     with pytest.raises(
-        DataError, match=r"cost\.csv: line 5 has 2 cells, the header has 27; delete it and make it again"
+        DataError, match=r"cost\.csv: line 5 has 2 cells, the header has 28; delete it and make it again"
     ):
         read_table(path, CostRow)
 

@@ -123,3 +123,9 @@ def placeable_figure(wildcards):
     budget = figure_budget(figure, config.get("budget"))
     check_replace(paths.placed(f"figures/{figure}"), budget, is_asked=bool(config.get("replace")))
     return [paths.figure(budget, figure, suffix) for suffix in (".png", ".svg", ".csv")]
+
+
+def placeable_costs(wildcards):
+    budget = table_budget(paths.MAIN_TABLE, config.get("budget"))
+    check_replace(paths.placed(paths.COST), budget, is_asked=bool(config.get("replace")))
+    return [paths.cost(budget, paths.MAIN_TABLE), paths.cost_summary(budget, paths.MAIN_TABLE)]

@@ -68,6 +68,31 @@ rule table:
         "python -m voxelbench table {wildcards.table} --budget {wildcards.budget} {params.controls} 2> {log}"
 
 
+rule cost:
+    input:
+        table_cases,
+    output:
+        runs=paths.cost("{budget}", "{table}"),
+        rows=paths.cost_summary("{budget}", "{table}"),
+    log:
+        "logs/cost/{budget}-{table}.txt",
+    conda:
+        "../envs/base.yaml"
+    params:
+        table=table_name,
+        controls=controls_option,
+    shell:
+        "python -m voxelbench cost {params.table} --budget {wildcards.budget} {params.controls} 2> {log}"
+
+
+use rule cost as main_cost with:
+    output:
+        runs=paths.cost("{budget}", paths.MAIN_TABLE),
+        rows=paths.cost_summary("{budget}", paths.MAIN_TABLE),
+    log:
+        "logs/cost/{budget}.txt",
+
+
 # A copy of the configured budget's, where users look for it.
 rule place:
     input:
@@ -85,3 +110,20 @@ rule place:
         budget=placed_budget,
     shell:
         "python -m voxelbench place {wildcards.table} --budget {params.budget} 2> {log}"
+
+
+rule place_cost:
+    input:
+        placeable_costs,
+    output:
+        runs=paths.placed(paths.COST),
+        rows=paths.placed(paths.COST_SUMMARY),
+    log:
+        "logs/place/cost.txt",
+    conda:
+        "../envs/base.yaml"
+    params:
+        budget=table_budget(paths.MAIN_TABLE, config.get("budget")),
+        names=(paths.COST, paths.COST_SUMMARY),
+    shell:
+        "for name in {params.names}; do python -m voxelbench place $name --budget {params.budget}; done 2> {log}"

@@ -19,6 +19,9 @@ def add(commands: Commands) -> None:
     _add_controls(command)
     command.add_argument("--allow-missing", action="store_true", help="say why cells are empty instead of failing")
 
+    command = _add_of_table(commands, "cost", _cost, "say what the runs behind a table took")
+    _add_controls(command)
+
     command = add_command(commands, "place", _place, "copy what a budget made to where it is looked for")
     command.add_argument("name", help="a table of config/config.yaml, or what else it made, e.g. delta")
     command.add_argument("--budget", help=_BUDGET)
@@ -55,6 +58,12 @@ def _table(options: argparse.Namespace) -> None:
     from voxelbench.report.tables import write_table
 
     write_table(options.table, options.budget, options.allow_missing, options.controls)
+
+
+def _cost(options: argparse.Namespace) -> None:
+    from voxelbench.report.cost import write_cost
+
+    write_cost(options.table, options.budget, options.controls)
 
 
 def _place(options: argparse.Namespace) -> None:

@@ -219,6 +219,7 @@ class CostRow(CsvRow):
     n_parameters: Count | None = None
     n_trained_parameters: Count | None = None
     flops_per_step: Amount | None = None
+    n_steps: Count | None = None
     energy_wh: Amount | None = None
     energy_source: str = ""
     status: Literal["ok", "gated", "failed", "missing"]

@@ -1,12 +1,13 @@
 """Whether a run has scores, and if not, why."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from voxelbench import paths
 from voxelbench.expand import gate
-from voxelbench.runs import EvalRun
+from voxelbench.runs import EvalRun, PretrainRun
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,21 @@ def status(run: EvalRun) -> Status:
     reason = gate(run)
     if reason:
         return Status("gated", reason)
-    for folder in (run.folder(), run.pretrain.folder()):
-        if (folder / paths.FAILED).is_file():
-            return Status("failed", _failure(folder / paths.FAILED))
+    return _failure(run.folder(), run.pretrain.folder())
+
+
+def pretrain_status(run: PretrainRun, users: Iterable[EvalRun]) -> Status:
+    """Return the state of a pretraining run: it is gated where all the evaluations that would use it are."""
+    if (run.folder() / paths.BACKBONE).is_file():
+        return Status("ok")
+    reasons = [gate(user) for user in users]
+    if reasons and reasons[0] and all(reasons):
+        return Status("gated", reasons[0])
+    return _failure(run.folder())
+
+
+def _failure(*folders: Path) -> Status:
+    for path in (folder / paths.FAILED for folder in folders):
+        if path.is_file():
+            return Status("failed", f"failed: {json.loads(path.read_text(encoding='utf-8'))['reason']}")
     return Status("missing", "not run")
-
-
-def _failure(path: Path) -> str:
-    return f"failed: {json.loads(path.read_text(encoding='utf-8'))['reason']}"
