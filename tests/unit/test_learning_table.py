@@ -8,6 +8,7 @@ from scipy.stats import ttest_1samp
 
 from voxelbench import expand, paths
 from voxelbench.evaluate.rows import Row, write_rows
+from voxelbench.report.compare import write_comparisons
 from voxelbench.report.figures.draw import write_figure
 from voxelbench.report.place import place
 from voxelbench.report.scores import write_scores
@@ -55,6 +56,7 @@ def test_an_interval_over_seeds_is_students():
 def test_gains_are_paired_by_seed(learning):
     fake_runs()
     write_scores("small", None)
+    write_comparisons("small", None)
     write_table("small", None, allow_missing=False)
     table = read_table()
     assert table["organs"].tolist() == [65.0, 71.0] and table["organs_n"].tolist() == [2, 2]
@@ -78,6 +80,7 @@ def test_without_the_random_encoder_there_is_a_value_and_no_gain(learning):
 def test_a_table_of_probes_is_drawn_published_and_shown(learning, capsys):
     fake_runs()
     write_scores("small", None)
+    write_comparisons("small", None)
     write_table("small", None, allow_missing=False)
     write_figure("small", None)
     assert paths.figure("learn", "small").stat().st_size > 10_000
@@ -100,6 +103,7 @@ def test_on_the_native_track_gains_are_over_the_random_start_of_the_same_network
         mean = means.get((str(run.pretrain.method), run.pretrain.encoder), 0.9) + run.pretrain.seed / 100
         write_rows(run.folder() / paths.CASES, [Row("a", "a", "liver", "token_auc", mean, 3, "tokens")])
     write_scores("small", None)
+    write_comparisons("small", None)
     write_table("small", None, allow_missing=False)
     rows = pd.read_csv(paths.table("learn", "small")).set_index(["method", "encoder"])
     assert rows["organs_gain"].dropna().to_dict() == {("s2dc", "gvsl-unet-demo"): 20, ("voco", "swin12-demo"): 5}

@@ -16,6 +16,7 @@ from voxelbench.errors import ConfigError, DataError
 from voxelbench.evaluate.rows import Row, write_rows
 from voxelbench.evaluate.summary import case_values, run_metrics
 from voxelbench.report.cells import leaks
+from voxelbench.report.compare import write_comparisons
 from voxelbench.report.place import check_replace, place
 from voxelbench.report.scores import write_scores
 from voxelbench.report.show import show
@@ -133,6 +134,7 @@ def test_cells_pool_folds_and_average_seeds(tables):
     for run in all_runs():
         fake_run(run, [0.2 + 0.2 * run.pretrain.seed, 0.6 + 0.1 * run.fold])
     write_scores("small", "demo")
+    write_comparisons("small", "demo")
     write_table("small", "demo", allow_missing=False)
     table = read_table()
     assert list(table.index) == ["scratch", "s2dc"]
@@ -156,6 +158,7 @@ def test_a_cell_of_one_patient_has_no_interval_and_a_note_says_why(tables):
     for run in all_runs():
         fake_run(run, [0.4] if run.dataset == "msd_spleen" else [0.2, 0.6])
     write_scores("small", "demo")
+    write_comparisons("small", "demo")
     write_table("small", "demo", allow_missing=False)
     row = read_table().loc["scratch"]
     assert row["spleen"] == 40.0 and row["spleen_n"] == 1 and np.isnan([row["spleen_low"], row["spleen_high"]]).all()
@@ -169,8 +172,11 @@ def test_tables_and_scores_are_equal_bytes_when_made_again(tables):
     made = []
     for _ in range(2):
         write_scores("small", "demo")
+        write_comparisons("small", "demo")
         write_table("small", "demo", allow_missing=False)
-        files = [path("demo", "small") for path in (paths.scores, paths.case_scores, paths.table)]
+        made_by = (paths.scores, paths.case_scores, paths.comparisons, paths.ranks, paths.table)
+        files = [path("demo", "small") for path in made_by]
+        files += [files[-1].with_suffix(suffix) for suffix in (".md", ".tex")]
         made.append([file.read_bytes() for file in files])
     assert made[0] == made[1]
 
@@ -222,6 +228,7 @@ def spleen_scores(overlap=(), gated=True):
         if run.contamination() and gated:
             gate_run(run, overlap if run.dataset == "msd_spleen" else ())
     write_scores("small", "demo")
+    write_comparisons("small", "demo")
     write_table("small", "demo", allow_missing=False)
     scores = pd.read_csv(paths.scores("demo", "small"))
     return scores[(scores["dataset"] == "msd_spleen") & (scores["metric"] == "dice")].set_index(["method", "seed"])

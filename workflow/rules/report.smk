@@ -26,6 +26,7 @@ use rule scores as main_scores with:
 
 rule compare:
     input:
+        lambda wildcards: paths.scores(wildcards.budget, wildcards.table),
         lambda wildcards: paths.case_scores(wildcards.budget, wildcards.table),
     output:
         comparisons=paths.comparisons("{budget}", "{table}"),
@@ -42,6 +43,7 @@ rule compare:
 
 use rule compare as main_compare with:
     input:
+        lambda wildcards: paths.scores(wildcards.budget, paths.MAIN_TABLE),
         lambda wildcards: paths.case_scores(wildcards.budget, paths.MAIN_TABLE),
     output:
         comparisons=paths.comparisons("{budget}", paths.MAIN_TABLE),
@@ -54,6 +56,7 @@ rule table:
     input:
         lambda wildcards: paths.scores(wildcards.budget, wildcards.table),
         lambda wildcards: paths.case_scores(wildcards.budget, wildcards.table),
+        lambda wildcards: paths.comparisons(wildcards.budget, wildcards.table),
     output:
         report(paths.table("{budget}", "{table}"), caption="../report/table.rst", category="Tables"),
         paths.table("{budget}", "{table}").with_suffix(".md"),

@@ -4,22 +4,23 @@ import numpy as np
 import pandas as pd
 
 from voxelbench.evaluate.controls import SHUFFLED
-from voxelbench.report.statistics.intervals import mean_interval, seed_interval
-from voxelbench.runs import TOKEN_PROBE, Protocol
+from voxelbench.report.statistics.intervals import seed_interval
 
 Cell = dict[str, float]
+
+GROUP = "_group"
+"""Suffix of the tie group: 1 holds the best, and what is not separable from it."""
 
 GAIN = "_gain"
 """Suffix of what pretraining adds to the random encoder."""
 
 
-def case_cell(cases: pd.DataFrame) -> Cell:
-    """Return the mean over the cases of all folds and seeds, its interval over patients, and the number of cases."""
-    if cases.empty:
-        return _cell()
-    # The same case scored under several seeds counts once, with its mean.
-    cases = cases.groupby(["fold", "case_id"], as_index=False).agg({"patient_id": "first", "value": "mean"})
-    return _cell(*mean_interval(100 * cases["value"].to_numpy(), cases["patient_id"].to_numpy()), len(cases))
+def compared_cell(compared: pd.DataFrame) -> Cell:
+    """Return a cell as statistics have it (a row of `comparisons.csv`, or none): mean, interval, cases, tie group."""
+    if compared.empty:
+        return _cell() | {GROUP: float("nan")}
+    row = compared.iloc[0]
+    return _cell(row["value"], row["low"], row["high"], row["n_cases"]) | {GROUP: row["group"]}
 
 
 def seed_cell(cases: pd.DataFrame, random: pd.DataFrame) -> Cell:
@@ -38,11 +39,11 @@ def seed_cell(cases: pd.DataFrame, random: pd.DataFrame) -> Cell:
     return cell | _cell(*seed_interval(gains.to_numpy()), len(gains), suffix=GAIN)
 
 
-def caveats(cell: Cell, protocol: Protocol) -> list[str]:
-    """Return what a reader of a cell with a value has to know: why it has no interval, if so."""
+def caveats(cell: Cell) -> list[str]:
+    """Return what a reader of a probe's cell with a value has to know: why it has no interval, if so."""
     if np.isnan(cell[""]) or not np.isnan(cell["_low"]):
         return []
-    return [f"one {'seed' if protocol == TOKEN_PROBE else 'patient'}, so no interval"]
+    return ["one seed, so no interval"]
 
 
 def leaks(cell: Cell, variant: str, n_classes: int) -> list[str]:

@@ -42,6 +42,11 @@ def read_case_scores(path: Path) -> pd.DataFrame:
     return read_table(path, CaseRow)
 
 
+def read_comparisons(path: Path) -> pd.DataFrame:
+    """Return a checked `comparisons.csv`. Raises DataError."""
+    return read_table(path, ComparisonRow)
+
+
 def read_table(path: Path, model: type[CsvRow]) -> pd.DataFrame:
     """Return a checked CSV: texts ("" where empty), float64 (NaN), Int64 and boolean (NA). Raises DataError."""
     header, lines, cells = _read_cells(path, model)

@@ -25,8 +25,7 @@ def view_table(name: str, rows: pd.DataFrame) -> Shown:
     if "average" in rows.columns:
         shown.loc["average"] = [value or "-" for value in rows["average"]]
         is_strong.loc["average"] = False
-    notes = dict.fromkeys(note for notes in rows["notes"] for note in notes.split(NOTE_SEPARATOR) if note)
-    return Shown(shown, is_strong, _caption(name, rows), tuple(sorted(notes)))
+    return Shown(shown, is_strong, _caption(name, rows), _notes(rows, datasets))
 
 
 def _heads(rows: pd.DataFrame) -> list[str]:
@@ -39,6 +38,16 @@ def _cell(row: pd.Series, dataset: str) -> str:
         return "-"
     interval = f" [{row[f'{dataset}_low']}, {row[f'{dataset}_high']}]" if row[f"{dataset}_low"] else ""
     return f"{row[dataset]}{interval} n={row[f'{dataset}_n']}"
+
+
+def _notes(rows: pd.DataFrame, datasets: list[str]) -> tuple[str, ...]:
+    """Return each note once, behind all the datasets that it is of."""
+    of: dict[str, set[str]] = {}
+    for note in (note for notes in rows["notes"] for note in notes.split(NOTE_SEPARATOR) if note):
+        dataset, _, text = note.partition(": ")
+        of.setdefault(text if dataset in datasets else note, set()).add(dataset if dataset in datasets else "")
+    ordered = {text: [dataset for dataset in datasets if dataset in found] for text, found in of.items()}
+    return tuple(sorted(f"{', '.join(found)}: {text}" if found else text for text, found in ordered.items()))
 
 
 def _caption(name: str, rows: pd.DataFrame) -> str:

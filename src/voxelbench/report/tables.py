@@ -11,12 +11,13 @@ from voxelbench.cards import TaskKind
 from voxelbench.config import Column, table_budget, table_config, task_card
 from voxelbench.errors import DataError
 from voxelbench.expand import RowId, table_rows
-from voxelbench.report.cells import Cell, case_cell, caveats, leaks, seed_cell
-from voxelbench.report.schema import read_case_scores, read_scores
+from voxelbench.report.cells import GROUP, Cell, caveats, compared_cell, leaks, seed_cell
+from voxelbench.report.compare import write_comparisons
+from voxelbench.report.schema import read_case_scores, read_comparisons, read_scores
 from voxelbench.report.scores import write_scores
 from voxelbench.report.shown import write_renderings
 from voxelbench.report.table_view import NOTE_SEPARATOR, view_table
-from voxelbench.runs import RANDOM, TOKEN_PROBE
+from voxelbench.runs import RANDOM, TOKEN_PROBE, MethodId
 
 
 def write_table(name: str, budget: str | None, allow_missing: bool, controls: Sequence[str] | None = None) -> None:
@@ -28,7 +29,8 @@ def write_table(name: str, budget: str | None, allow_missing: bool, controls: Se
     budget = table_budget(name, budget)
     if allow_missing:
         write_scores(name, budget, controls)
-    scores, cases = read_scores(paths.scores(budget, name)), read_case_scores(paths.case_scores(budget, name))
+        write_comparisons(name, budget)
+    scores = read_scores(paths.scores(budget, name))
     absent = scores[scores["status"].isin(["failed", "missing"])]
     if len(absent) and not allow_missing:
         first = absent.iloc[0]
@@ -36,26 +38,35 @@ def write_table(name: str, budget: str | None, allow_missing: bool, controls: Se
             f"{name}: {len(absent)} runs have no scores; the first is {first['method']} on {first['column']}, "
             f"seed {first['seed']}, fold {first['fold']} ({first['reason']})."
         )
-    frame = table_frame(name, table_rows(name, budget, controls), scores, cases)
+    cases = read_case_scores(paths.case_scores(budget, name))
+    compared = read_comparisons(paths.comparisons(budget, name))
+    frame = table_frame(name, table_rows(name, budget, controls), scores, cases, compared)
     path = paths.table(budget, name)
     write_text(path, frame.to_csv(index=False, float_format="%.2f", lineterminator="\n"))
     write_renderings(path, view_table(name, pd.read_csv(path, dtype=str).fillna("")))
 
 
-def table_frame(name: str, rows: list[RowId], scores: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
-    """Return a table from the scores of its runs and of their cases."""
-    return pd.DataFrame([_row(name, row, scores, cases) for row in rows])
+def table_frame(
+    name: str, rows: list[RowId], scores: pd.DataFrame, cases: pd.DataFrame, compared: pd.DataFrame
+) -> pd.DataFrame:
+    """Return a table from the scores of its runs and of their cases, and what statistics say of its cells."""
+    frame = pd.DataFrame([_row(name, row, scores, cases, compared) for row in rows])
+    return frame.astype({str(column): "Int64" for column in frame if str(column).endswith((GROUP, "_n"))})
 
 
-def _row(name: str, identity: RowId, all_scores: pd.DataFrame, all_cases: pd.DataFrame) -> dict[str, object]:
+def _row(
+    name: str, identity: RowId, all_scores: pd.DataFrame, all_cases: pd.DataFrame, all_compared: pd.DataFrame
+) -> dict[str, object]:
     table, (method, encoder) = table_config(name), identity
-    scores, cases = _of_row(all_scores, identity), _of_row(all_cases, identity)
+    scores, cases, compared = (_of_row(frame, identity) for frame in (all_scores, all_cases, all_compared))
     random = _of_row(all_cases, RowId(RANDOM, encoder)) if method != RANDOM else all_cases[:0]
     row: dict[str, object] = {
         "method": method.name,
-        "variant": ".".join(part for part in (method.variant, method.ablation) if part),
+        "variant": _variant(method),
         "encoder": encoder,
         "track": table.track,
+        "protocol": table.protocol,
+        "selection": table.selection if table.protocol == "finetune" else "last",
         "budget": "+".join(sorted(set(scores["budget"]))),
         "data": "+".join(sorted(set(scores["data"]))),
         "corpus": "+".join(sorted(set(scores["corpus"]))),
@@ -66,13 +77,15 @@ def _row(name: str, identity: RowId, all_scores: pd.DataFrame, all_cases: pd.Dat
     for column in table.columns:
         of_column = scores[scores["column"] == column.name]
         reasons = _reasons(of_column)
-        known = cases[cases["column"] == column.name] if not reasons else cases[:0]
         if table.protocol == TOKEN_PROBE:
+            known = cases[cases["column"] == column.name] if not reasons else cases[:0]
             cell = seed_cell(known, random[random["column"] == column.name])
+            warnings = caveats(cell)
         else:
-            cell = case_cell(known)
+            statistics = compared[compared["column"] == column.name]
+            cell = compared_cell(statistics)
+            warnings = [*_statistical_notes(statistics), *_leaks(cell, method.variant, column)]
         row |= {f"{column.name}{suffix}": value for suffix, value in cell.items()}
-        warnings = (*caveats(cell, table.protocol), *_leaks(cell, method.variant, column))
         notes += [f"{column.name}: {note}" for note in (*reasons, *_contaminations(of_column), *warnings)]
         values.append(cell[""])
     if table.average:
@@ -86,9 +99,14 @@ def _row(name: str, identity: RowId, all_scores: pd.DataFrame, all_cases: pd.Dat
 
 
 def _of_row(frame: pd.DataFrame, identity: RowId) -> pd.DataFrame:
+    """Return the rows of one row of a table, of scores (which have a column `ablation`) or of comparisons."""
     method, encoder = identity
-    is_method = (frame["method"] == method.name) & (frame["variant"] == method.variant)
-    return frame[is_method & (frame["ablation"] == method.ablation) & (frame["encoder"] == encoder)]
+    variant = (frame["variant"] + "." + frame["ablation"]).str.strip(".") if "ablation" in frame else frame["variant"]
+    return frame[(frame["method"] == method.name) & (variant == _variant(method)) & (frame["encoder"] == encoder)]
+
+
+def _variant(method: MethodId) -> str:
+    return ".".join(part for part in (method.variant, method.ablation) if part)
 
 
 def _reasons(scores: pd.DataFrame) -> list[str]:
@@ -102,6 +120,10 @@ def _contaminations(scores: pd.DataFrame) -> list[str]:
     """Return what stands against the scores of a cell: test cases in the corpus, or that nobody knows; each once."""
     found = scores.loc[(scores["status"] == "ok") & (scores["contamination"] != "clean"), "contamination"]
     return [f"contamination {each}" for each in dict.fromkeys(found)]
+
+
+def _statistical_notes(compared: pd.DataFrame) -> list[str]:
+    return [note for notes in compared["notes"] for note in notes.split(NOTE_SEPARATOR) if note]
 
 
 def _leaks(cell: Cell, variant: str, column: Column) -> list[str]:
