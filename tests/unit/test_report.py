@@ -308,3 +308,16 @@ def test_a_table_that_is_not_there_says_how_to_make_it(tmp_path):
     with pytest.raises(DataError) as caught:
         show(tmp_path / "table1.csv")
     assert str(caught.value) == f"{tmp_path}/table1.csv: no such table; make it with `make {tmp_path}/table1.csv`."
+
+
+def test_a_cell_with_a_run_missing_takes_no_part_in_comparisons(tables):
+    """The best of a column is not one whose cell the table leaves empty."""
+    for run in all_runs():
+        is_scratch = run.pretrain.corpus == NO_CORPUS
+        if is_scratch or run.pretrain.seed == 0 or run.dataset != "msd_spleen":
+            fake_run(run, [0.2, 0.6] if is_scratch else [0.3, 0.7])
+    write_table("small", "demo", allow_missing=True)
+    compared = pd.read_csv(paths.comparisons("demo", "small")).set_index(["column", "method"])
+    assert compared.index.tolist() == [("organs", "s2dc"), ("organs", "scratch"), ("spleen", "scratch")]
+    assert compared.loc[("organs", "s2dc"), "scratch_difference"] == pytest.approx(10)
+    assert read_table()["spleen_group"].tolist()[0] == 1 and read_table()["spleen_n"].tolist() == [2, 0]
