@@ -18,6 +18,8 @@ include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/evaluate.smk"
 # ---- contamination: does a corpus hold test cases? --------------------------------------------------------------
 include: "workflow/rules/contamination.smk"
+# ---- analyses: what the tokens of frozen encoders say ------------------------------------------------------------
+include: "workflow/rules/analysis.smk"
 # ---- report: scores, tables ------------------------------------------------------------------------------------
 include: "workflow/rules/report.smk"
 # ---- figures: of tables, and of what lies behind them -----------------------------------------------------------

@@ -18,6 +18,7 @@ from typing import Any, Literal, cast
 from pydantic import Field
 
 from voxelbench import paths, registry
+from voxelbench.analysis.settings import AnyAnalysis
 from voxelbench.cards import TaskCard
 from voxelbench.errors import ConfigError, nearest
 from voxelbench.recipes import RecipeName
@@ -103,6 +104,7 @@ class Config(Strict):
     corpus_for: dict[str, str]
     tables: dict[str, Table]
     figures: dict[str, Settings] = Field(default_factory=dict)
+    analyses: dict[str, AnyAnalysis] = Field(default_factory=dict)
 
 
 class MethodFile(Strict):
@@ -153,7 +155,8 @@ def read_config() -> Config:
     """Read `config/config.yaml` of the checkout and check every name in it. Raises ConfigError."""
     path = paths.config_file()
     config = parse(Config, read_yaml(path), str(path))
-    check_methods((*config.methods, *(name for table in config.tables.values() for name in table.methods or ())))
+    chosen = (*config.tables.values(), *config.analyses.values())
+    check_methods((*config.methods, *(name for each in chosen for name in each.methods or ())))
     _check_columns(config, path)
     _check_corpora(config, path)
     _check_probes(config, path)

@@ -99,20 +99,20 @@ def _is_external(method: MethodId) -> bool:
 
 
 def _eval_run(table: Table, column: Column, row: RowId, seed: int, fold: int, budget: str) -> EvalRun:
-    corpus = _corpus(column, budget) if _is_pretext(row.method) else NO_CORPUS
+    is_pretext = _is_pretext(row.method)
+    corpus = (column.corpus or dataset_corpus(column.dataset, budget)) if is_pretext else NO_CORPUS
     pretrain = PretrainRun(budget, corpus, row.method, row.encoder, seed)
     # A probe trains no weights, so there are none to choose from.
     selection = table.selection if table.protocol == "finetune" else "last"
     return EvalRun(column.dataset, column.task, fold, pretrain, table.protocol, selection, column.fraction)
 
 
-def _corpus(column: Column, budget: str) -> str:
-    modality = registry.dataset_card(column.dataset).modality
-    corpus = column.corpus or modality_corpus(modality, budget)
+def dataset_corpus(dataset: str, budget: str) -> str:
+    """Return the corpus that pretrains for a dataset in a budget. Raises ConfigError if its modality has none."""
+    modality = registry.dataset_card(dataset).modality
+    corpus = modality_corpus(modality, budget)
     if corpus is None:
-        raise ConfigError(
-            f"{paths.config_file()}: `corpus_for` names no corpus for {modality}; {column.dataset} needs one."
-        )
+        raise ConfigError(f"{paths.config_file()}: `corpus_for` names no corpus for {modality}; {dataset} needs one.")
     return corpus
 
 

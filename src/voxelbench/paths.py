@@ -285,6 +285,13 @@ CHECKPOINT = "checkpoint.pt"
 SELECTED = "selected.pt"
 WORK = "work"
 
+# Files of an analysis.
+
+SCORES = "scores.csv"
+TOKENS = "tokens.csv"
+POINTS = "points.csv"
+SLICES = "slices.npz"
+
 # Files of an export.
 
 EXPORTED_WEIGHTS = "model.safetensors"

@@ -117,6 +117,10 @@ class MethodConfig(Training):
     group_size: int = Field(1, gt=0)
     snapshots: tuple[float, ...] = ()
 
+    def snapshot_steps(self) -> list[int]:
+        """Return the steps after which the published weights are kept, the first of them first."""
+        return sorted({max(1, round(share * self.steps)) for share in self.snapshots})
+
     def check_floors(self, key: str, floors: Mapping[str, float]) -> None:
         """Raise ValueError if a modality of `intensity` has no floor in the mapping at `key`."""
         missing = sorted(self.intensity.keys() - floors.keys())

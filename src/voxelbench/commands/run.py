@@ -41,6 +41,10 @@ def add(commands: Commands) -> None:
     command.add_argument("--fraction", type=float, default=1.0, help="share of the training patients (default: all)")
     _add_run_options(command)
 
+    command = add_command(commands, "analyse", _analyse, "measure the tokens of frozen encoders, for figures")
+    command.add_argument("analysis", help="an analysis of config/config.yaml, e.g. similarity")
+    command.add_argument("--budget", help="whose encoders and data (default: the configured budget)")
+
     command = add_command(commands, "import-weights", _import_weights, "turn a released checkpoint into a backbone")
     command.add_argument("method", help="whose checkpoint it is, e.g. voco")
     command.add_argument("checkpoint", type=Path)
@@ -107,6 +111,16 @@ def _run(folder: Path, work: Callable[[], None]) -> None:
             write_failure(folder, error)
         raise
     logger.info("wrote %s", folder)
+
+
+def _analyse(options: argparse.Namespace) -> None:
+    from voxelbench import paths
+    from voxelbench.analysis.run import analyse
+    from voxelbench.config import read_config
+
+    budget = options.budget or read_config().budget
+    analyse(options.analysis, budget)
+    logger.info("wrote %s", paths.analysis(budget, options.analysis))
 
 
 def _import_weights(options: argparse.Namespace) -> None:

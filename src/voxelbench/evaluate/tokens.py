@@ -28,25 +28,47 @@ class Tokens:
     holds: np.ndarray
 
 
+@dataclass(frozen=True)
+class PlacedTokens:
+    """N tokens of one case: `features` float32 (N, C), `shares` (N, classes) of its volume, `starts` int (N, 3).
+
+    A start is the first voxel of a token on the case's grid.
+    """
+
+    features: np.ndarray
+    shares: np.ndarray
+    starts: np.ndarray
+
+
 def read_tokens(
     trunk: Encoder, case: Case, channels: tuple[str, ...], classes: Classes, recipe: TokenProbeRecipe
 ) -> Tokens:
-    """Encode a case crop by crop, without overlap, and label each token that lies in the volume for the most part."""
+    """Encode a case as `read_placed_tokens` does, and label each token with the classes that it holds."""
+    placed = read_placed_tokens(trunk, case, channels, classes, recipe)
+    return Tokens(placed.features, placed.shares >= recipe.min_share)
+
+
+def read_placed_tokens(
+    trunk: Encoder, case: Case, channels: tuple[str, ...], classes: Classes, recipe: TokenProbeRecipe
+) -> PlacedTokens:
+    """Encode a case crop by crop, without overlap, and keep each token that lies in the volume for the most part."""
     volume = read_scaled(case, channels, recipe.intensity)
     x, y, z = (range(0, n, length) for n, length in zip(case.shape, recipe.crop, strict=True))
-    return join(_crop_tokens(trunk, volume, case, start, classes, recipe) for start in product(x, y, z))
+    parts = [_crop_tokens(trunk, volume, case, start, classes, recipe) for start in product(x, y, z)]
+    return PlacedTokens(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
 def _crop_tokens(
     trunk: Encoder, volume: np.ndarray, case: Case, start: Start, classes: Classes, recipe: TokenProbeRecipe
-) -> Tokens:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     features = encode(trunk, cut(volume, start, recipe.crop), recipe.stride)
     masks = class_masks(read_label_crop(case, start, recipe.crop), classes)
     inside = np.zeros(recipe.crop, bool)
     inside[tuple(slice(n - a) for n, a in zip(case.shape, start, strict=True))] = True
     is_inside = token_shares(inside[None], recipe.stride)[:, 0] >= _LEAST_INSIDE
-    holds = token_shares(masks, recipe.stride) >= recipe.min_share
-    return Tokens(features[is_inside], holds[is_inside])
+    shares = token_shares(masks, recipe.stride)
+    starts = start + recipe.stride * np.indices([length // recipe.stride for length in recipe.crop]).reshape(3, -1).T
+    return features[is_inside], shares[is_inside], starts[is_inside]
 
 
 def join(tokens: Iterable[Tokens]) -> Tokens:

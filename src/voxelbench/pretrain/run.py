@@ -67,7 +67,7 @@ def pretrain(run: PretrainRun) -> None:
     if fabric.is_global_zero:
         forward = count_forward(method, samples, settings.steps, fabric.device)
         record.extra |= count_parameters(method) | forward | of_training(forward["flops_per_forward"], settings)
-    snapshot_steps = {max(1, round(share * settings.steps)) for share in settings.snapshots}
+    snapshot_steps = settings.snapshot_steps()
 
     def keep_snapshot(step: int) -> None:
         if step in snapshot_steps:
