@@ -93,6 +93,13 @@ class Table(Strict):
     average: bool = False
 
 
+class Site(Strict):
+    """What the static site shows: tables, the first of them as its leaderboard, and figures; by default all of them."""
+
+    tables: tuple[str, ...] = (paths.MAIN_TABLE,)
+    figures: tuple[str, ...] | None = None
+
+
 class Config(Strict):
     """`config/config.yaml`. `figures` are read by `voxelbench.figure_inputs`, each by the model of its kind."""
 
@@ -105,6 +112,7 @@ class Config(Strict):
     tables: dict[str, Table]
     figures: dict[str, Settings] = Field(default_factory=dict)
     analyses: dict[str, AnyAnalysis] = Field(default_factory=dict)
+    site: Site = Site()
 
 
 class MethodFile(Strict):
@@ -160,6 +168,8 @@ def read_config() -> Config:
     _check_columns(config, path)
     _check_corpora(config, path)
     _check_probes(config, path)
+    for table in config.site.tables:
+        _known("table", table, config.tables, path)
     for budget in {config.budget, *(table.budget or config.budget for table in config.tables.values())}:
         check_methods(read_budget(budget).controls)
     return config

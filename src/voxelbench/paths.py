@@ -266,6 +266,17 @@ def row_schema(name: str) -> str:
     return f"{name}.schema.json"
 
 
+def document(name: str) -> Path:
+    """A file that people read, by its path in the checkout, such as `docs/protocol.md`."""
+    return _in_checkout(name)
+
+
+def documents() -> list[str]:
+    """Return the names of all documents under `docs`, sorted."""
+    root = _in_checkout()
+    return sorted(path.relative_to(root).as_posix() for path in (root / "docs").rglob("*.md"))
+
+
 def interpreter(method: str) -> Path:
     """The Python of an external method's own environment."""
     return _in_checkout(f".venv-{method}", "bin", "python")

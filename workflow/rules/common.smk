@@ -25,6 +25,7 @@ from voxelbench.figure_inputs import (
     table_figure,
 )
 from voxelbench.report.place import check_replace
+from voxelbench.report.site.sources import site_figures, table_files
 from voxelbench.runs import NO_CORPUS, OWN_NETWORK, EvalRun, MethodId, PretrainRun, Protocol, Selection
 
 # Jobs run uninstalled; inside a conda environment Snakemake unsets PYTHONPATH, so it is set here, after activation.
@@ -129,3 +130,10 @@ def placeable_costs(wildcards):
     budget = table_budget(paths.MAIN_TABLE, config.get("budget"))
     check_replace(paths.placed(paths.COST), budget, is_asked=bool(config.get("replace")))
     return [paths.cost(budget, paths.MAIN_TABLE), paths.cost_summary(budget, paths.MAIN_TABLE)]
+
+
+def site_files(wildcards):
+    asked = config.get("budget")
+    tables = [table_files(name, table_budget(name, asked)) for name in CONFIG.site.tables]
+    figures = [paths.figure(figure_budget(name, asked), name, ".svg") for name in site_figures()]
+    return [table[key] for table in tables for key in ("scores", "cases", "rows")] + figures
