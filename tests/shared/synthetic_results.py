@@ -2,40 +2,48 @@
 
 import csv
 import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from voxelbench import paths
 from voxelbench.atomic import write_text
-from voxelbench.config import Column
+from voxelbench.config import Column, read_budget, read_config, read_encoder
 from voxelbench.contamination.record import CaseVerdict, Report, write_report
 from voxelbench.expand import table_runs
 from voxelbench.report.rows import CaseRow, ComparisonRow, CostRow, RankRow, ScoreRow
 from voxelbench.runs import NO_CORPUS, EvalRun
 
+ROOT = Path(__file__).resolve().parents[2]
 N_STEPS = 150
 N_CASES = 6
+FAILED = ("brats21", "alice")
+"""A column and a method, whose run ends with the message HOSTILE."""
 HOSTILE = "<script>alert('x')</script> & \"quoted\""
 SHA256 = "14edcf99" * 8
-SPEC = "".join(f"setting_{number}:\n- {number}\n- random\n" for number in range(50))
+SPEC = "".join(f"setting_{number}:\n- {number}\n- random\n" for number in range(65))
 """As long as the specs of real runs are."""
 PACKAGES = {"torch": "2.13.0", "monai": "1.6.1", "numpy": "2.4.6", "nibabel": "5.4.2", "nnunetv2": None}
 
 
-def write_results(table: str, budget: str = "demo", failed: tuple[str, str] = ("brats21", "alice")) -> None:
-    """Write the files of a table and of every run behind it; the cells of the (column, method) `failed` are empty."""
+def write_results(table: str, budget: str = "demo", data: str = "phantom") -> None:
+    """Write the files of a table and of every run behind it; the runs of FAILED have no scores."""
     rng = np.random.RandomState(len(table))
     scores, cases, comparisons, costs = [], [], [], []
     columns: dict[Column, float] = {}
     systems: dict[tuple[str, str, str], list[float]] = {}
     for column, run in table_runs(table, budget):
         level = columns.setdefault(column, rng.uniform(35, 85))
-        named = _identity(column, run)
+        named = _identity(column, run, data)
         variant = ".".join(part for part in (named["variant"], named["ablation"]) if part)
         system = (named["method"], variant, named["encoder"])
         seen = {"seen": "none", "contamination": "clean"}
-        if (column.name, named["method"]) == failed:
+        if (column.name, named["method"]) == FAILED:
             reason = f"failed: {HOSTILE}"
             write_text(run.folder() / paths.FAILED, json.dumps({"reason": HOSTILE}))
             scores.append(named | seen | {"status": "failed", "reason": reason})
@@ -63,10 +71,10 @@ def write_results(table: str, budget: str = "demo", failed: tuple[str, str] = ("
     _write(paths.table(budget, table), ["method", "variant", "encoder", "average", "n_datasets", "notes"], rows)
 
 
-def _identity(column: Column, run: EvalRun) -> dict[str, str]:
+def _identity(column: Column, run: EvalRun, data: str) -> dict[str, str]:
     """Return what names a run, but for the hash of its spec, which would have to be resolved first."""
     pretrain, method = run.pretrain, run.pretrain.method
-    named = {"budget": pretrain.budget, "data": "phantom", "column": column.name, "corpus": pretrain.corpus}
+    named = {"budget": pretrain.budget, "data": data, "column": column.name, "corpus": pretrain.corpus}
     named |= {"method": method.name, "variant": method.variant, "ablation": method.ablation}
     named |= {"encoder": pretrain.encoder, "track": "common", "dataset": run.dataset, "task": run.task}
     named |= {"selection": run.selection, "protocol": run.protocol, "fraction": f"{run.fraction:g}"}
@@ -158,3 +166,32 @@ def _write(path: Path, columns: list[str], rows: list[dict[str, object]]) -> Non
         writer = csv.DictWriter(file, columns, restval="", extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+def lay_out(root: Path, tables: tuple[str, ...]) -> None:
+    """Make `root` a checkout whose site shows `tables`, with the documents that its pages are made of."""
+    for name in ("methods", "datasets", "docs"):
+        (root / name).symlink_to(ROOT / name)
+    shutil.copytree(ROOT / "config", root / "config")
+    (root / "results" / "leaderboard").mkdir(parents=True)
+    for name in ("Snakefile", "results/README.md", "results/leaderboard/published.csv"):
+        shutil.copy(ROOT / name, root / name)
+    file = root / "config" / "config.yaml"
+    config = yaml.safe_load(file.read_text())
+    file.write_text(yaml.safe_dump(config | {"site": {"tables": list(tables)}}))
+
+
+@contextmanager
+def standing_in(root: Path) -> Iterator[None]:
+    """Work in another checkout: what was read of the last one is forgotten, before and after."""
+    readers = (read_config, read_budget, read_encoder)
+    before = Path.cwd()
+    os.chdir(root)
+    for reader in readers:
+        reader.cache_clear()
+    try:
+        yield
+    finally:
+        os.chdir(before)
+        for reader in readers:
+            reader.cache_clear()

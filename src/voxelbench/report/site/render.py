@@ -22,6 +22,8 @@ from voxelbench.report.site.sources import read_rows, read_table, site_figures
 
 PACKAGE = "voxelbench.report.site"
 ASSETS = ("site.css", "site.js")
+PUBLISHED = tuple("method variant dataset task fraction item metric statistic value source table".split())
+"""Columns of the published leaderboard that pages show."""
 N_CASES_SHOWN = 60
 """Of a cell, the lowest first: a page stays small, the CSV has them all."""
 
@@ -51,6 +53,7 @@ class Site:
         self.matrices = [build_matrix(read_table(name, budget)) for name in self.config.site.tables]
         self.cells = [cell for matrix in self.matrices for cell in matrix.cells]
         self.documents = _documents()
+        self.published = read_rows(paths.published_leaderboard())
         self.images: dict[str, Path] = {}
         self.environment = Environment(
             loader=PackageLoader(PACKAGE),
@@ -108,7 +111,8 @@ class Site:
         cells = [cell for cell in self.cells if cell.row[field] == name]
         card = registry.dataset_card(name) if kind == "datasets" else registry.method_card(name)
         document = self.document(f"{kind}/{name}/README.md")
-        return self.render(f"{field}.html", "../", card=card, cells=cells, document=document)
+        published = build_sheet([row for row in self.published if row[field] == name], PUBLISHED)
+        return self.render(f"{field}.html", "../", card=card, cells=cells, document=document, published=published)
 
     def pretrainings(self) -> dict[str, tuple[Run, list[Cell]]]:
         """Return every pretraining run by its page, with the cells that start from it."""

@@ -27,9 +27,9 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def build_sheet(rows: Sequence[Row]) -> Sheet:
-    """Return rows as a sheet."""
-    values = {name: {row[name] for row in rows} for name in (rows[0] if rows else ())}
+def build_sheet(rows: Sequence[Row], names: Sequence[str] | None = None) -> Sheet:
+    """Return rows as a sheet; `names` are the columns to show, by default all."""
+    values = {name: {row[name] for row in rows} for name in (names or rows[0] if rows else ())}
     shared = {name: found.pop() for name, found in values.items() if len(found) == 1 and len(rows) > 1}
     columns = tuple(name for name in values if name not in shared)
     return Sheet(columns, tuple(rows), {name: value for name, value in shared.items() if value})

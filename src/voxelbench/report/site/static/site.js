@@ -29,10 +29,11 @@
   }
 
   // ---- sorting: a button in every header; empty cells last in either direction ------------------------------------
-  const cellKey = (row, index) => {
-    const cell = row.cells[index];
-    const text = "v" in cell.dataset ? cell.dataset.v : cell.textContent.trim();
-    return "v" in cell.dataset && text !== "" ? Number(text) : text;
+  // A cell that shows more than its number has the number in data-v.
+  const cellKey = (row, header) => {
+    const cell = row.cells[header.cellIndex];
+    const text = cell.dataset.v ?? cell.textContent.trim();
+    return header.classList.contains("n") && text !== "" ? Number.parseFloat(text) : text;
   };
 
   function compare(a, b, sign) {
@@ -43,7 +44,7 @@
 
   function sortBy(table, header, direction) {
     const sign = direction === "descending" ? -1 : 1;
-    const rows = [...table.tBodies[0].rows].map((row) => [cellKey(row, header.cellIndex), row]);
+    const rows = [...table.tBodies[0].rows].map((row) => [cellKey(row, header), row]);
     rows.sort(([a], [b]) => compare(a, b, sign));
     table.tBodies[0].append(...rows.map(([, row]) => row));
     for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
