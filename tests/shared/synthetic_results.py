@@ -4,7 +4,7 @@ import csv
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from voxelbench.atomic import write_text
 from voxelbench.config import Column, read_budget, read_config, read_encoder
 from voxelbench.contamination.record import CaseVerdict, Report, write_report
 from voxelbench.expand import table_runs
-from voxelbench.report.rows import CaseRow, ComparisonRow, CostRow, RankRow, ScoreRow
+from voxelbench.report.cost_summary import ALL
+from voxelbench.report.rows import CaseRow, ComparisonRow, RankRow, ScoreRow
 from voxelbench.runs import NO_CORPUS, EvalRun
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,6 +29,10 @@ HOSTILE = "<script>alert('x')</script> & \"quoted\""
 SHA256 = "14edcf99" * 8
 SPEC = "".join(f"setting_{number}:\n- {number}\n- random\n" for number in range(65))
 """As long as the specs of real runs are."""
+COSTS = (
+    *("budget", "data", "column", "method", "variant", "encoder", "n_runs"),
+    *("evaluate_hours", "gpu_hours", "cpu_hours", "peak_memory_mb"),
+)
 PACKAGES = {"torch": "2.13.0", "monai": "1.6.1", "numpy": "2.4.6", "nibabel": "5.4.2", "nnunetv2": None}
 
 
@@ -63,7 +68,8 @@ def write_results(table: str, budget: str = "demo", data: str = "phantom") -> No
     _write(paths.scores(budget, table), ScoreRow.columns(), scores)
     _write(paths.case_scores(budget, table), CaseRow.columns(), cases)
     _write(paths.comparisons(budget, table), ComparisonRow.columns(), comparisons)
-    _write(paths.cost(budget, table), CostRow.columns(), costs)
+    costs += [cost | {"column": ALL} for cost in {(cost["method"], cost["variant"]): cost for cost in costs}.values()]
+    _write(paths.cost_summary(budget, table), COSTS, costs)
     _write(paths.ranks(budget, table), RankRow.columns(), _ranks(budget, systems))
     rows = []
     for system, found in systems.items():
@@ -103,10 +109,9 @@ def _statistics(value: float, rng: np.random.RandomState, is_scratch: bool) -> d
 
 
 def _cost(named: dict[str, str], variant: str, rng: np.random.RandomState) -> dict[str, object]:
-    kept = {key: named[key] for key in set(CostRow.columns()) & set(named)}
-    took = {"hours": f"{rng.uniform(0.005, 0.02):.4f}", "cpu_hours": "0.0110", "gpu_hours": "0.0000"}
-    size = {"peak_memory_mb": rng.randint(700, 900), "n_parameters": 4407509, "n_trained_parameters": 4407509}
-    return kept | took | size | {"variant": variant, "stage": "evaluate", "device": "cpu", "status": "ok"}
+    took = {"evaluate_hours": f"{rng.uniform(0.005, 0.02):.4f}", "gpu_hours": "0.0000", "cpu_hours": "0.0110"}
+    kept = {key: named[key] for key in ("budget", "data", "column", "method", "encoder")}
+    return kept | took | {"variant": variant, "n_runs": 2, "peak_memory_mb": rng.randint(700, 900)}
 
 
 def _ranks(budget: str, systems: dict[tuple[str, str, str], list[float]]) -> list[dict[str, object]]:
@@ -160,7 +165,7 @@ def _write_folder(folder: Path, rng: np.random.RandomState) -> None:
     _write(folder / paths.LOSSES, ["step", "lr", "total", "validation"], rows)
 
 
-def _write(path: Path, columns: list[str], rows: list[dict[str, object]]) -> None:
+def _write(path: Path, columns: Sequence[str], rows: list[dict[str, object]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, restval="", extrasaction="ignore", lineterminator="\n")

@@ -136,4 +136,4 @@ def site_files(wildcards):
     asked = config.get("budget")
     tables = [table_files(name, table_budget(name, asked)) for name in CONFIG.site.tables]
     figures = [paths.figure(figure_budget(name, asked), name, ".svg") for name in site_figures()]
-    return [table[key] for table in tables for key in ("scores", "cases", "rows")] + figures
+    return [file for table in tables for file in table.values()] + figures

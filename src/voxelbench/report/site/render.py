@@ -13,6 +13,7 @@ from voxelbench import paths, registry
 from voxelbench.config import read_budget, read_config
 from voxelbench.contamination.record import Report, read_report
 from voxelbench.figure_inputs import figure_budget, figure_caption, figure_settings, figure_title
+from voxelbench.report.cost_summary import ALL
 from voxelbench.report.site.evidence import Run
 from voxelbench.report.site.join import build_matrix
 from voxelbench.report.site.markdown import Document, read_document
@@ -22,7 +23,10 @@ from voxelbench.report.site.sources import read_rows, read_table, site_figures
 
 PACKAGE = "voxelbench.report.site"
 ASSETS = ("site.css", "site.js")
-PUBLISHED = tuple("method variant dataset task fraction item metric statistic value source table".split())
+PUBLISHED = (
+    *("method", "variant", "dataset", "task", "fraction", "item"),
+    *("metric", "statistic", "value", "source", "table"),
+)
 """Columns of the published leaderboard that pages show."""
 N_CASES_SHOWN = 60
 """Of a cell, the lowest first: a page stays small, the CSV has them all."""
@@ -77,8 +81,8 @@ class Site:
         yield "index.html", self.render("index.html", "", matrix=self.matrices[0] if self.matrices else None)
         yield "tables.html", self.render("tables.html", "")
         yield "figures.html", self.render("figures.html", "", figures=self.figures())
-        yield "delta.html", self.sheet("delta")
-        yield "cost.html", self.sheet("cost")
+        yield "delta.html", self.delta()
+        yield "cost.html", self.cost()
         for kind in ("methods", "datasets"):
             yield f"{kind}.html", self.render(f"{kind}.html", "", names=registry.names(kind))
             for name in registry.names(kind):
@@ -96,14 +100,17 @@ class Site:
         """Return a page that lies `root` ("" or "../") below the top of the site."""
         return self.environment.get_template(template).render(root=root, **values)
 
-    def sheet(self, name: str) -> str:
-        """Return the page of a CSV that is not one table's alone."""
-        found = {
-            "delta": [paths.delta(self.budget.name)],
-            "cost": [paths.cost(matrix.table.budget, matrix.table.name) for matrix in self.matrices],
-        }[name]
-        sheets = [(path, build_sheet(read_rows(path))) for path in found]
-        return self.render(f"{name}.html", "", sheets=sheets)
+    def delta(self) -> str:
+        """Return the page of published numbers beside ours."""
+        path = paths.delta(self.budget.name)
+        return self.render("delta.html", "", path=path, sheet=build_sheet(read_rows(path)))
+
+    def cost(self) -> str:
+        """Return the page of costs: of the rows of each table, and of its cells."""
+        costs = {matrix.table.name: matrix.table.costs for matrix in self.matrices}
+        sums = {name: build_sheet([row for row in rows if row["column"] == ALL]) for name, rows in costs.items()}
+        parts = {name: build_sheet([row for row in rows if row["column"] != ALL]) for name, rows in costs.items()}
+        return self.render("cost.html", "", sums=sums, parts=parts)
 
     def plugin(self, kind: str, name: str) -> str:
         """Return the page of a method or a dataset: its card, its cells, its README."""

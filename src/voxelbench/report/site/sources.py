@@ -52,7 +52,7 @@ def table_files(name: str, budget: str) -> dict[str, Path]:
         "cases": paths.case_scores(budget, name),
         "comparisons": paths.comparisons(budget, name),
         "ranks": paths.ranks(budget, name),
-        "costs": paths.cost(budget, name),
+        "costs": paths.cost_summary(budget, name),
         "rows": paths.table(budget, name),
     }
 
