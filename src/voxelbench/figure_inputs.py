@@ -88,4 +88,5 @@ _DATA = {
 
 _INPUTS: dict[str, Callable[[FigureSettings, str], list[Path]]] = {
     "bars": _table,
+    "label_fractions": _table,
 }

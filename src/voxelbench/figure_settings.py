@@ -29,7 +29,17 @@ class Bars(FigureSettings):
     )
 
 
+class LabelFractions(FigureSettings):
+    """A table whose columns are shares of the labels, as curves."""
+
+    READING = (
+        "Marks: values x 100 of models trained on a share of the training patients; whiskers: 95 % intervals as in the"
+        " table. Hollow marks, on real data alone: published values, each on the split of its authors."
+    )
+
+
 KINDS: dict[str, type[FigureSettings]] = {
     "bars": Bars,
+    "label_fractions": LabelFractions,
 }
 """The kinds of figures, and what each may be told. `voxelbench.report.figures.kinds` has who draws them."""

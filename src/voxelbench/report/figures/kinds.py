@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
-from voxelbench.report.figures import bars
+from voxelbench.report.figures import bars, label_fractions
 from voxelbench.report.figures.request import Request
 
 
@@ -25,4 +25,5 @@ class Kind(NamedTuple):
 
 DRAWN_BY = {
     "bars": Kind(bars.numbers, bars.draw),
+    "label_fractions": Kind(label_fractions.numbers, label_fractions.draw),
 }
