@@ -5,12 +5,15 @@ Snakemake's own process imports this module: no torch here, and no matplotlib.
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from voxelbench import paths, registry
 from voxelbench.config import read_budget, read_config, table_budget, table_config
 from voxelbench.errors import ConfigError, nearest
-from voxelbench.figure_settings import KINDS, FigureSettings
+from voxelbench.expand import gate, table_runs
+from voxelbench.figure_settings import KINDS, FigureSettings, Training
 from voxelbench.resolve import data_kind
+from voxelbench.runs import OWN_NETWORK, EvalRun, MethodId, PretrainRun
 from voxelbench.validation import parse
 
 OVERALL = "overall"
@@ -80,6 +83,44 @@ def _table(settings: FigureSettings, budget: str) -> list[Path]:
     return [paths.table(budget, settings.table)]
 
 
+class TrainingRun(NamedTuple):
+    """A run that was trained: what pretrained it, on which corpus or column of a table, and where its losses are."""
+
+    method: MethodId
+    encoder: str
+    panel: str
+    losses: Path
+
+
+def training_runs(settings: Training, budget: str) -> list[TrainingRun]:
+    """Return the runs behind a table whose losses a figure shows: those of its stage that can run here.
+
+    Neither a probe nor an external method leaves losses.
+    """
+    runs = [(column.name, run) for column, run in table_runs(settings.table, budget) if gate(run) is None]
+    if settings.stage == "pretrain":
+        pretrained = dict.fromkeys(run.pretrain for _, run in runs if run.pretrain.weights())
+        return [_trained(run, run.corpus, run.folder()) for run in pretrained]
+    return [_trained(run.pretrain, column, run.folder()) for column, run in runs if _leaves_losses(run)]
+
+
+def _trained(run: PretrainRun, panel: str, folder: Path) -> TrainingRun:
+    return TrainingRun(run.method, run.encoder, panel, folder / paths.LOSSES)
+
+
+def _leaves_losses(run: EvalRun) -> bool:
+    return run.protocol == "finetune" and run.pretrain.encoder != OWN_NETWORK
+
+
+def _ranks(settings: FigureSettings, budget: str) -> list[Path]:
+    return [paths.ranks(budget, settings.table)]
+
+
+def _losses(settings: FigureSettings, budget: str) -> list[Path]:
+    assert isinstance(settings, Training)
+    return [run.losses for run in training_runs(settings, budget)]
+
+
 _DATA = {
     "real": "real data",
     "phantom": "phantoms (synthetic twins)",
@@ -89,4 +130,6 @@ _DATA = {
 _INPUTS: dict[str, Callable[[FigureSettings, str], list[Path]]] = {
     "bars": _table,
     "label_fractions": _table,
+    "critical_difference": _ranks,
+    "training": _losses,
 }

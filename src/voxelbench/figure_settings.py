@@ -3,7 +3,9 @@
 Snakemake's own process imports this module: no torch here, and no matplotlib.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal
+
+from pydantic import Field
 
 from voxelbench.validation import Strict
 
@@ -38,8 +40,30 @@ class LabelFractions(FigureSettings):
     )
 
 
+class CriticalDifference(FigureSettings):
+    """The mean ranks of a table's rows, and which of them differ."""
+
+    READING = (
+        "Mean rank over datasets, 1 the best. A bar joins what Nemenyi's test, asked after Friedman's, does not"
+        " separate at 5 %: ranks closer than the critical difference."
+    )
+
+
+class Training(FigureSettings):
+    """Losses over the steps of one `stage`; a curve has `n_points` points at most, each the mean of its steps."""
+
+    READING = (
+        "A line: one run. Of pretraining a row of panels a method, a panel a term, unweighted; of finetuning the loss,"
+        " and below it the score of validation cases that selects the weights."
+    )
+    stage: Literal["pretrain", "finetune"]
+    n_points: int = Field(200, gt=1)
+
+
 KINDS: dict[str, type[FigureSettings]] = {
     "bars": Bars,
     "label_fractions": LabelFractions,
+    "critical_difference": CriticalDifference,
+    "training": Training,
 }
 """The kinds of figures, and what each may be told. `voxelbench.report.figures.kinds` has who draws them."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
-from voxelbench.report.figures import bars, label_fractions
+from voxelbench.report.figures import bars, critical_difference, label_fractions, training
 from voxelbench.report.figures.request import Request
 
 
@@ -26,4 +26,6 @@ class Kind(NamedTuple):
 DRAWN_BY = {
     "bars": Kind(bars.numbers, bars.draw),
     "label_fractions": Kind(label_fractions.numbers, label_fractions.draw),
+    "critical_difference": Kind(critical_difference.numbers, critical_difference.draw),
+    "training": Kind(training.numbers, training.draw),
 }

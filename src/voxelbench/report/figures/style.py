@@ -113,6 +113,11 @@ def looks(drawn: Sequence[System]) -> dict[System, Look]:
     return {system: _look(system, _encoder_rank(system, drawn), has_encoders) for system in drawn}
 
 
+def lines(n: int) -> list[Any]:
+    """Return `n` styles of a line, for what is no method."""
+    return [_LINES[place % len(_LINES)] for place in range(n)]
+
+
 def legend_handles(drawn: Iterable[Look], **line: object) -> list[Line2D]:
     """Return one entry of a legend for each look: its mark, on its line."""
     style: dict[str, Any] = {"markersize": 5, "linewidth": 1.2, **line}
