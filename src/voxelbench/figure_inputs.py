@@ -112,6 +112,10 @@ def _leaves_losses(run: EvalRun) -> bool:
     return run.protocol == "finetune" and run.pretrain.encoder != OWN_NETWORK
 
 
+def _cost(settings: FigureSettings, budget: str) -> list[Path]:
+    return [paths.table(budget, settings.table), paths.cost_summary(budget, settings.table)]
+
+
 def _ranks(settings: FigureSettings, budget: str) -> list[Path]:
     return [paths.ranks(budget, settings.table)]
 
@@ -130,6 +134,7 @@ _DATA = {
 _INPUTS: dict[str, Callable[[FigureSettings, str], list[Path]]] = {
     "bars": _table,
     "label_fractions": _table,
+    "cost_quality": _cost,
     "critical_difference": _ranks,
     "training": _losses,
 }

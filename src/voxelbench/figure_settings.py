@@ -27,7 +27,7 @@ class Bars(FigureSettings):
 
     READING = (
         "Bars: values x 100; whiskers: 95 % intervals as in the table. A star marks what the statistics do not"
-        " separate from the best of its panel."
+        " separate from the best of its panel; where all tie, they separate nobody."
     )
 
 
@@ -38,6 +38,16 @@ class LabelFractions(FigureSettings):
         "Marks: values x 100 of models trained on a share of the training patients; whiskers: 95 % intervals as in the"
         " table. Hollow marks, on real data alone: published values, each on the split of its authors."
     )
+
+
+class CostQuality(FigureSettings):
+    """What the rows of a table cost against what they score: in one `column`, else on average."""
+
+    READING = (
+        "A mark: a row of the table, its cost over all its runs, pretraining counted once. Dashed: the front, whose"
+        " rows nobody beats in score at the same cost or less. A measure on which all agree is not drawn."
+    )
+    column: str | None = None
 
 
 class CriticalDifference(FigureSettings):
@@ -63,6 +73,7 @@ class Training(FigureSettings):
 KINDS: dict[str, type[FigureSettings]] = {
     "bars": Bars,
     "label_fractions": LabelFractions,
+    "cost_quality": CostQuality,
     "critical_difference": CriticalDifference,
     "training": Training,
 }

@@ -38,6 +38,8 @@ _MOST_COLUMNS = 4
 _BAR_INCHES, _PANEL_INCHES = 0.185, 0.5
 _CHANCE = {"token_auc": 50.0}
 _REASON_LETTERS = 24
+_FIGURE_SPACE = "\u2007"
+"""A space as wide as a figure."""
 
 
 def numbers(request: Request) -> pd.DataFrame:
@@ -88,8 +90,10 @@ def _bar(row: pd.Series, panel: str, metric: str, quantity: str, name: str) -> d
 def _draw_panel(axes: Axes, panel: pd.DataFrame, looks: dict[style.System, style.Look]) -> None:
     quantity, metric = panel["quantity"].iloc[0], panel["metric"].iloc[0]
     base = _CHANCE.get(metric, 0.0) if quantity == "score" else 0.0
+    stars = (panel["group"] == 1) & (not _all_tie(panel))
     for place, (system, look) in enumerate(looks.items()):
-        _draw_bar(axes, place, style.system_rows(panel, system).iloc[0], look, base)
+        bar = style.system_rows(panel.assign(has_star=stars), system).iloc[0]
+        _draw_bar(axes, place, bar, look, base)
     axes.set_yticks(range(len(looks)), [look.label for look in looks.values()])
     axes.set_ylim(len(looks) - 0.4, -0.6)  # the first row on top
     axes.tick_params(axis="y", length=0)
@@ -99,13 +103,19 @@ def _draw_panel(axes: Axes, panel: pd.DataFrame, looks: dict[style.System, style
         axes.margins(x=0.08)
     else:
         axes.set_xlim(base, float(np.nanmax([100.0, *panel["value"], *panel["high"]])))
-    axes.set_title(_panel_title(panel["panel"].iloc[0], quantity, metric), loc="left")
+    axes.set_title(_panel_title(panel, quantity, metric), loc="left")
 
 
-def _panel_title(panel: str, quantity: str, metric: str) -> str:
+def _panel_title(panel: pd.DataFrame, quantity: str, metric: str) -> str:
+    name = panel["panel"].iloc[0]
     if quantity == AVERAGE:
         return AVERAGE
-    return f"{panel}: gain over random" if quantity == "gain" else f"{panel}: {metric.replace('_', ' ')}"
+    said = "gain over random" if quantity == "gain" else metric.replace("_", " ")
+    return f"{name}: {said}{', all tie' if _all_tie(panel) else ''}"
+
+
+def _all_tie(panel: pd.DataFrame) -> bool:
+    return len(panel) > 1 and bool((panel["group"] == 1).all())
 
 
 def _draw_bar(axes: Axes, place: int, bar: pd.Series, look: style.Look, base: float) -> None:
@@ -138,5 +148,5 @@ def _draw_bar(axes: Axes, place: int, bar: pd.Series, look: style.Look, base: fl
     if not np.isnan(bar["low"]):
         bounds = np.clip([[bar["value"] - bar["low"]], [bar["high"] - bar["value"]]], 0, None)
         axes.errorbar(bar["value"], place, xerr=bounds, color=style.INK, elinewidth=0.9, capsize=1.6, capthick=0.9)
-    text = f"{bar['value']:.1f}{f' {STAR}' if bar['group'] == 1 else ''}"
+    text = f"{bar['value']:.1f}".rjust(4, _FIGURE_SPACE) + (f" {STAR}" if bar["has_star"] else "")
     axes.annotate(text, (1, place), (4, 0), ("axes fraction", "data"), "offset points", size=7, va="center")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
-from voxelbench.report.figures import bars, critical_difference, label_fractions, training
+from voxelbench.report.figures import bars, cost_quality, critical_difference, label_fractions, training
 from voxelbench.report.figures.request import Request
 
 
@@ -25,6 +25,7 @@ class Kind(NamedTuple):
 
 DRAWN_BY = {
     "bars": Kind(bars.numbers, bars.draw),
+    "cost_quality": Kind(cost_quality.numbers, cost_quality.draw),
     "label_fractions": Kind(label_fractions.numbers, label_fractions.draw),
     "critical_difference": Kind(critical_difference.numbers, critical_difference.draw),
     "training": Kind(training.numbers, training.draw),

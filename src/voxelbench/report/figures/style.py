@@ -118,11 +118,10 @@ def lines(n: int) -> list[Any]:
     return [_LINES[place % len(_LINES)] for place in range(n)]
 
 
-def legend_handles(drawn: Iterable[Look], **line: object) -> list[Line2D]:
-    """Return one entry of a legend for each look: its mark, on its line."""
-    style: dict[str, Any] = {"markersize": 5, "linewidth": 1.2, **line}
+def legend_handles(drawn: Iterable[Look], has_lines: bool = True) -> list[Line2D]:
+    """Return one entry of a legend for each look: its mark, on its line if there are lines."""
     return [
-        Line2D([], [], color=look.colour, marker=look.marker, linestyle=look.line, label=look.label, **style)
+        Line2D([], [], color=look.colour, marker=look.marker, ms=5, ls=look.line if has_lines else "", label=look.label)
         for look in drawn
     ]
 
