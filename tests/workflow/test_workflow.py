@@ -75,6 +75,7 @@ def test_table1_needs_what_the_config_implies(tmp_path, monkeypatch):
         "contamination": len(gates),
         "phantom": sum(registry.dataset_card(name).twin is not None for name in datasets),
         "main_scores": 1,
+        "main_compare": 1,
         "table": 1,
         "figure": 1,
         "place": 1,
