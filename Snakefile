@@ -24,6 +24,8 @@ include: "workflow/rules/analysis.smk"
 include: "workflow/rules/report.smk"
 # ---- figures: of tables, and of what lies behind them -----------------------------------------------------------
 include: "workflow/rules/figures.smk"
+# ---- leaderboard: our values in one schema, and beside published ones --------------------------------------------
+include: "workflow/rules/leaderboard.smk"
 # ---- site: the leaderboard, with a page for every cell ----------------------------------------------------------
 include: "workflow/rules/site.smk"
 

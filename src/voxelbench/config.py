@@ -101,7 +101,10 @@ class Site(Strict):
 
 
 class Config(Strict):
-    """`config/config.yaml`. `figures` are read by `voxelbench.figure_inputs`, each by the model of its kind."""
+    """`config/config.yaml`. `figures` are read by `voxelbench.figure_inputs`, each by the model of its kind.
+
+    `leaderboard` names the tables whose values are exported, and compared with published ones.
+    """
 
     budget: str
     data_root: Path
@@ -113,6 +116,7 @@ class Config(Strict):
     figures: dict[str, Settings] = Field(default_factory=dict)
     analyses: dict[str, AnyAnalysis] = Field(default_factory=dict)
     site: Site = Site()
+    leaderboard: tuple[str, ...] = ()
 
 
 class MethodFile(Strict):

@@ -17,7 +17,7 @@ def read_leaderboard(path: Path) -> list[LeaderboardRow]:
     """Return the rows of a leaderboard. Raises DataError, with the first problem, if a row is not one."""
     rows, problems = parse_table(path, LeaderboardRow)
     if problems:
-        raise DataError(problems[0])
+        raise DataError(problems[0][1])
     return [row for _, row in rows]
 
 

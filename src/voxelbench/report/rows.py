@@ -21,12 +21,16 @@ Contamination = Annotated[str, Field(pattern=r"(?s)^(clean|overlap \(\d+ cases?\
 
 
 class CsvRow(BaseModel):
-    """A row of a CSV. `KEY` names the columns that no two rows share, `MADE_BY` the command that writes the file."""
+    """A row of a CSV. `KEY` names the columns that no two rows share, `MADE_BY` the command that writes the file.
+
+    `OPTIONAL` columns may be absent from the file as a whole.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     KEY: ClassVar[tuple[str, ...]]
     MADE_BY: ClassVar[str]
+    OPTIONAL: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def columns(cls) -> list[str]:

@@ -55,22 +55,22 @@ def read_table(path: Path, model: type[CsvRow]) -> pd.DataFrame:
     return _typed(rows, model)
 
 
-def parse_table(path: Path, model: type[Row]) -> tuple[list[tuple[int, Row]], list[str]]:
-    """Return the rows that are right, with their lines, and one sentence for each thing that is wrong with the others.
+def parse_table(path: Path, model: type[Row]) -> tuple[list[tuple[int, Row]], list[tuple[int, str]]]:
+    """Return the rows that are right, and one sentence for each thing that is wrong with the others, all by line.
 
     Raises DataError if the file is no table with the columns of `model`.
     """
     header, lines, cells = _read_cells(path, model)
     _check_header(header, model, path)
     rows: list[tuple[int, Row]] = []
-    problems: list[str] = []
+    problems: list[tuple[int, str]] = []
     for line, row in zip(lines, cells, strict=True):
         try:
             filled = {name: cell for name, cell in zip(header, row, strict=True) if cell}
             rows.append((line, model.model_validate(filled)))
         except ValidationError as error:
             found = error.errors(include_url=False)
-            problems += [f"{path}: line {line}{_said(problem, *problem['loc'])}" for problem in found]
+            problems += [(line, f"{path}: line {line}{_said(problem, *problem['loc'])}") for problem in found]
     return rows, problems
 
 
@@ -131,7 +131,7 @@ def _check_header(header: list[str], model: type[CsvRow], path: Path) -> None:
         if header.count(column) > 1:
             raise DataError(f"{path}: column '{column}' is there {header.count(column)} times; keep one.")
     for column in known:
-        if column not in header:
+        if column not in header and column not in model.OPTIONAL:
             raise DataError(f"{path}: column '{column}' is missing; make the file again with `{model.MADE_BY}`.")
 
 
