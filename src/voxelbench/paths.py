@@ -171,6 +171,16 @@ def submitted_leaderboards() -> Path:
     return LEADERBOARD / "submitted"
 
 
+def submitted_leaderboard(method: str, sha8: str) -> Path:
+    """One of them, named from its method and its bytes."""
+    return submitted_leaderboards() / f"{method}-{sha8}.csv"
+
+
+def submitted_cases(leaderboard: Path) -> Path:
+    """The value of each test case behind it."""
+    return leaderboard.with_name(f"{leaderboard.stem}-cases.csv")
+
+
 def site() -> Path:
     """The first page of the static site."""
     return RESULTS / "site" / "index.html"

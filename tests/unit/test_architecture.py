@@ -22,6 +22,7 @@ LIGHT = [
     *(f"data.download.{path.stem}" for path in sorted((ENGINE / "data" / "download").glob("[!_]*.py"))),
     *(f"contamination.{path.stem}" for path in sorted((ENGINE / "contamination").glob("[!_]*.py"))),
     *(f"report.{path.stem}" for path in sorted((ENGINE / "report").glob("[!_]*.py"))),
+    *(f"leaderboard.{path.stem}" for path in sorted((ENGINE / "leaderboard").glob("[!_]*.py"))),
 ]
 
 

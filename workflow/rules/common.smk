@@ -2,7 +2,7 @@ from typing import get_args
 
 from snakemake.exceptions import WorkflowError
 
-from voxelbench import paths, preflight, registry, resolve
+from voxelbench import __version__, paths, preflight, registry, resolve
 from voxelbench.config import read_budget, read_config, table_budget
 from voxelbench.errors import VoxelbenchError
 from voxelbench.expand import (
@@ -137,3 +137,22 @@ def site_files(wildcards):
     tables = [table_files(name, table_budget(name, asked)) for name in CONFIG.site.tables]
     figures = [paths.figure(figure_budget(name, asked), name, ".svg") for name in site_figures()]
     return [file for table in tables for file in table.values()] + figures
+
+
+def leaderboard_inputs(budget):
+    kinds = (paths.scores, paths.case_scores, paths.comparisons)
+    return [of_table(budget, table) for table in CONFIG.leaderboard for of_table in kinds]
+
+
+def refuse_replacing(placed):
+    check_replace(placed, BUDGET.name, is_asked=bool(config.get("replace")))
+
+
+def placeable_delta(wildcards):
+    refuse_replacing(paths.placed(paths.DELTA))
+    return paths.delta(BUDGET.name)
+
+
+def exportable(wildcards):
+    refuse_replacing(paths.own_leaderboard(__version__))
+    return leaderboard_inputs(BUDGET.name)

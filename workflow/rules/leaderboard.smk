@@ -1,25 +1,3 @@
-from voxelbench import __version__
-
-
-def leaderboard_inputs(budget):
-    kinds = (paths.scores, paths.case_scores, paths.comparisons)
-    return [of_table(budget, table) for table in CONFIG.leaderboard for of_table in kinds]
-
-
-def refuse_replacing(placed):
-    check_replace(placed, BUDGET.name, is_asked=bool(config.get("replace")))
-
-
-def placeable_delta(wildcards):
-    refuse_replacing(paths.placed(paths.DELTA))
-    return paths.delta(BUDGET.name)
-
-
-def exportable(wildcards):
-    refuse_replacing(paths.own_leaderboard(__version__))
-    return leaderboard_inputs(BUDGET.name)
-
-
 rule delta:
     input:
         paths.published_leaderboard(),

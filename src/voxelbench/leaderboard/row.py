@@ -72,7 +72,7 @@ class LeaderboardRow(CsvRow):
     )
     note: str = Field("", description="What a reader has to know.")
     spec_sha256s: str = Field(
-        "", pattern=r"^([0-9a-f]{64}( [0-9a-f]{64})*)?$", description="Runs: sha256 of each spec.yaml."
+        "", pattern=r"^([0-9a-f]{64}( [0-9a-f]{64})*)?$", description="Identities of the runs behind it."
     )
 
     @model_validator(mode="after")

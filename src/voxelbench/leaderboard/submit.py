@@ -87,7 +87,7 @@ def _keep(rows: Sequence[LeaderboardRow], cases: Sequence[SubmittedCase]) -> Pat
     """Write rows and cases under a name that their bytes decide."""
     texts = leaderboard_text(rows), cases_text(cases)
     sha8 = hashlib.sha256("".join(texts).encode()).hexdigest()[:8]
-    path = paths.submitted_leaderboards() / f"{rows[0].method}-{sha8}.csv"
-    for each, text in zip((path, path.with_name(f"{path.stem}-cases.csv")), texts, strict=True):
+    path = paths.submitted_leaderboard(rows[0].method, sha8)
+    for each, text in zip((path, paths.submitted_cases(path)), texts, strict=True):
         write_text(each, text)
     return path
