@@ -16,7 +16,7 @@ from voxelbench.report.cells import GAIN
 from voxelbench.report.figures import style
 from voxelbench.report.figures.request import Request
 from voxelbench.report.figures.tables import empty_reason, read_table
-from voxelbench.runs import TOKEN_PROBE
+from voxelbench.runs import RANDOM, TOKEN_PROBE
 
 STAR = "★"
 AVERAGE = "average"
@@ -83,8 +83,16 @@ def _bar(row: pd.Series, panel: str, metric: str, quantity: str, name: str) -> d
         **{key: row[key] for key in ("method", "variant", "encoder")},
         **{"panel": panel, "quantity": quantity, "metric": metric, "value": value},
         **{key: row.get(f"{name}_{key}", np.nan) for key in ("low", "high", "n", "group")},
-        "reason": empty_reason(row, panel) if np.isnan(value) else "",
+        "reason": (empty_reason(row, panel) or _why_empty(row, quantity)) if np.isnan(value) else "",
     }
+
+
+def _why_empty(row: pd.Series, quantity: str) -> str:
+    """Return why a cell is empty of which the notes say nothing."""
+    if quantity == AVERAGE:
+        return "a column is empty"
+    is_random = (row["method"], row["variant"]) == (RANDOM.name, RANDOM.variant)
+    return "the random start" if quantity == "gain" and is_random else "no value"
 
 
 def _draw_panel(axes: Axes, panel: pd.DataFrame, looks: dict[style.System, style.Look]) -> None:
@@ -121,7 +129,7 @@ def _all_tie(panel: pd.DataFrame) -> bool:
 def _draw_bar(axes: Axes, place: int, bar: pd.Series, look: style.Look, base: float) -> None:
     """Draw one bar from `base` with its whisker, and its value at the right; without a value, the reason."""
     if np.isnan(bar["value"]):
-        reason = textwrap.shorten(bar["reason"], _REASON_LETTERS, placeholder=" …") or "no value"
+        reason = textwrap.shorten(bar["reason"], _REASON_LETTERS, placeholder=" …")
         axes.annotate(
             reason,
             (0, place),

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from voxelbench import paths
 from voxelbench.config import table_config
@@ -18,10 +19,12 @@ AVERAGE = "average"
 _MEASURES = {
     "gpu_hours": "GPU hours",
     "hours": "hours",
-    "tflop": "TFLOP",
-    "parameters": "parameters, millions",
+    "flop": "operations, FLOP",
+    "parameters": "parameters",
 }
 """Measures of cost, and the labels of their axes."""
+
+_LARGE = ("flop", "parameters")
 
 _FIELDS = ("measure", "cost", "quality", "value", "low", "high", "is_front", "reason")
 _IDENTITY = ["method", "variant", "encoder"]
@@ -39,7 +42,7 @@ def numbers(request: Request) -> pd.DataFrame:
     spent = _costs(spent[spent["column"] == (request.settings.column or ALL)])
     long = spent.melt(_IDENTITY, var_name="measure", value_name="cost")
     both = scores.merge(long, on=_IDENTITY).assign(quality=quality)
-    panels = [_with_front(part) for _, part in both.groupby("measure", sort=False) if part["cost"].nunique() > 1]
+    panels = [_with_front(part) for _, part in both.groupby("measure", sort=False) if _tells_apart(part)]
     if not panels:
         where = paths.cost_summary(request.budget, table)
         raise DataError(
@@ -57,7 +60,12 @@ def draw(numbers: pd.DataFrame) -> Figure:
     for axes, panel in zip(grid, panels, strict=True):
         _draw_panel(axes, panel, looks)
     grid[0].set_ylabel(f"{numbers['quality'].iloc[0]} x 100")
-    figure.legend(handles=style.legend_handles(looks.values(), has_lines=False), ncols=4)
+    scored = set(style.systems(numbers.dropna(subset=["value", "cost"])))
+    named = [
+        look if system in scored else look._replace(label=f"{look.label} (not drawn: no value)")
+        for system, look in looks.items()
+    ]
+    figure.legend(handles=style.legend_handles(named, has_lines=False), ncols=4)
     return figure
 
 
@@ -85,9 +93,13 @@ def _costs(rows: pd.DataFrame) -> pd.DataFrame:
     both = {what: rows[f"pretrain_{what}"] + rows[f"evaluate_{what}"] for what in ("hours", "tflop")}
     return rows[_IDENTITY].assign(
         **{hours: rows["gpu_hours"] if hours == "gpu_hours" else both["hours"]},
-        tflop=both["tflop"],
-        parameters=rows["n_parameters"] / 1e6,
+        flop=1e12 * both["tflop"],
+        parameters=rows["n_parameters"],
     )
+
+
+def _tells_apart(panel: pd.DataFrame) -> bool:
+    return panel.dropna(subset="value")["cost"].nunique() > 1
 
 
 def _with_front(panel: pd.DataFrame) -> pd.DataFrame:
@@ -119,4 +131,7 @@ def _draw_panel(axes: Axes, panel: pd.DataFrame, looks: dict[style.System, style
     axes.set_xlim(0, 1.1 * panel["cost"].max())
     axes.margins(y=0.12)
     axes.set_xlabel(_MEASURES[panel["measure"].iloc[0]])
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    if panel["measure"].iloc[0] in _LARGE:
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.grid()
