@@ -217,6 +217,11 @@ class DatasetCard(Strict):
         """The split of the benchmark's task, which comes first; of a collection without tasks, its first split."""
         return self.tasks[0].split if self.tasks else next(iter(self.splits))
 
+    @property
+    def may_be_redistributed(self) -> bool:
+        """Whether `redistribute` allows to pass slices of real cases on: it begins with "yes", or "under" a licence."""
+        return self.redistribute.startswith(("yes", "under "))
+
     def task(self, name: str) -> TaskCard:
         """Return the task called `name`. Raises KeyError if the card has none."""
         return {task.name: task for task in self.tasks}[name]

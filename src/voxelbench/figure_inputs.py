@@ -10,8 +10,8 @@ from typing import NamedTuple
 from voxelbench import paths, registry
 from voxelbench.config import read_budget, read_config, table_budget, table_config
 from voxelbench.errors import ConfigError, nearest
-from voxelbench.expand import gate, table_runs
-from voxelbench.figure_settings import KINDS, FigureSettings, Training
+from voxelbench.expand import RowId, gate, table_runs
+from voxelbench.figure_settings import KINDS, FigureSettings, Montage, Training
 from voxelbench.resolve import data_kind
 from voxelbench.runs import OWN_NETWORK, EvalRun, MethodId, PretrainRun
 from voxelbench.validation import parse
@@ -125,6 +125,29 @@ def _losses(settings: FigureSettings, budget: str) -> list[Path]:
     return [run.losses for run in training_runs(settings, budget)]
 
 
+def montage_runs(settings: Montage, budget: str) -> list[EvalRun]:
+    """Return the runs of a montage, one of each row of the table, of the first seed and fold.
+
+    Raises ConfigError, naming the nearest, for a column that the table does not have.
+    """
+    found: dict[RowId, EvalRun] = {}
+    for column, run in table_runs(settings.table, budget):
+        if column.name == settings.column:
+            found.setdefault(RowId(run.pretrain.method, run.pretrain.encoder), run)
+    if not found:
+        known = [column.name for column in table_config(settings.table).columns]
+        raise ConfigError(
+            f"{paths.config_file()}: table {settings.table} has no column '{settings.column}'."
+            f"{nearest(settings.column, known)}"
+        )
+    return list(found.values())
+
+
+def _examples(settings: FigureSettings, budget: str) -> list[Path]:
+    assert isinstance(settings, Montage)
+    return [run.folder() / paths.EXAMPLES for run in montage_runs(settings, budget) if gate(run) is None]
+
+
 _DATA = {
     "real": "real data",
     "phantom": "phantoms (synthetic twins)",
@@ -137,4 +160,5 @@ _INPUTS: dict[str, Callable[[FigureSettings, str], list[Path]]] = {
     "cost_quality": _cost,
     "critical_difference": _ranks,
     "training": _losses,
+    "montage": _examples,
 }

@@ -70,11 +70,26 @@ class Training(FigureSettings):
     n_points: int = Field(200, gt=1)
 
 
+class Montage(FigureSettings):
+    """Test cases of one column: the best, the median and the worst of the `reference`, as every method answers them.
+
+    Of several seeds and folds the first is shown.
+    """
+
+    READING = (
+        "Best, median and worst test case of the reference, one axial slice each; of all methods the same cases."
+        " Numbers are of the whole case, x 100."
+    )
+    column: str
+    reference: str = "scratch"
+
+
 KINDS: dict[str, type[FigureSettings]] = {
     "bars": Bars,
     "label_fractions": LabelFractions,
     "cost_quality": CostQuality,
     "critical_difference": CriticalDifference,
     "training": Training,
+    "montage": Montage,
 }
 """The kinds of figures, and what each may be told. `voxelbench.report.figures.kinds` has who draws them."""

@@ -79,11 +79,15 @@ class Translation(Task):
         return rows
 
     def example(self, prediction: Prediction, case: Case) -> Example:
-        """Return the slice with most brain, of the first input and the first other contrast."""
+        """Return the slice with most brain, of the first input and the first other contrast.
+
+        Outside of the brain, where nothing is scored, the answer shows the target.
+        """
         source = self.task.inputs[0]
         number, name = next((k, each) for k, each in enumerate(self.task.target) if each != source)
         image, target = read_scaled(case, [source, name], self.recipe.intensity)
-        panels = image_panels(image, target, prediction[source][number], fullest(_brain(case, source)))
+        brain = _brain(case, source)
+        panels = image_panels(image, target, np.where(brain, prediction[source][number], target), fullest(brain))
         return Example(case.case_id, panels, f"{source}>{name}")
 
     def _upstream_rows(self, prediction: Prediction, case: Case) -> list[Row]:

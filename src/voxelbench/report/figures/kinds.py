@@ -9,7 +9,15 @@ from typing import NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
-from voxelbench.report.figures import bars, cost_quality, critical_difference, label_fractions, training
+from voxelbench.report.figures import (
+    bars,
+    cost_quality,
+    critical_difference,
+    label_fractions,
+    montage,
+    montage_draw,
+    training,
+)
 from voxelbench.report.figures.request import Request
 
 
@@ -29,4 +37,5 @@ DRAWN_BY = {
     "label_fractions": Kind(label_fractions.numbers, label_fractions.draw),
     "critical_difference": Kind(critical_difference.numbers, critical_difference.draw),
     "training": Kind(training.numbers, training.draw),
+    "montage": Kind(montage.numbers, montage_draw.draw),
 }
