@@ -21,7 +21,7 @@ def table(checkout):
     file = checkout / "config" / "config.yaml"
     content = yaml.safe_load(file.read_text())
     content["methods"], content["figures"] = ["scratch", "s2dc.code"], {}
-    content.pop("site", None)
+    content["site"] = {"tables": ["small"]}
     columns = [{"name": name, "dataset": name, "task": "segmentation"} for name in ("msd_liver", "msd_spleen")]
     content["tables"] = {"small": {"title": "Small", "columns": columns}}
     file.write_text(yaml.safe_dump(content))

@@ -36,7 +36,7 @@ def figure(checkout):
         ]
         methods = ["scratch", "scratch.frozen", "scratch.shuffled"]
         content["tables"] = {"small": {"title": "Small", "methods": methods, "columns": columns}}
-        content.pop("site", None)
+        content["site"] = {"tables": ["small"]}
         content["figures"] = {"m": {"kind": "montage", "table": "small", "column": column, **changes}}
         file.write_text(yaml.safe_dump(content))
         config.read_config.cache_clear()
