@@ -168,7 +168,9 @@ class Cohort(Strict):
 class DatasetCard(Strict):
     """`datasets/<name>/card.yaml`: facts, no settings.
 
-    `spacing` is what the source says of it. `n_cases` and `n_patients` are published counts, null where there is none.
+    `lists_subjects` says whether a table with a row a subject, of ids or diagnoses, may be passed on; where it may not,
+    published results leave such tables out. `spacing` is what the source says of it. `n_cases` and `n_patients` are
+    published counts, null where there is none.
     """
 
     name: str
@@ -180,6 +182,7 @@ class DatasetCard(Strict):
     files: tuple[RemoteFile, ...] = ()
     zenodo: tuple[ZenodoRecord, ...] = ()
     redistribute: str
+    lists_subjects: bool = True
     modality: Literal["CT", "MRI", "PET"]
     channels: tuple[str, ...]
     units: tuple[str, ...]

@@ -9,7 +9,7 @@ import logging
 import sys
 
 from voxelbench import __version__
-from voxelbench.commands import data, figures, leaderboard, plugins, report, run, site
+from voxelbench.commands import data, figures, leaderboard, plugins, publish, report, run, site
 from voxelbench.commands.parsing import Command
 from voxelbench.errors import VoxelbenchError
 from voxelbench.training import torchrun
@@ -39,6 +39,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="voxelbench", description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for kind in (data, run, report, figures, leaderboard, site, plugins):
+    for kind in (data, run, report, figures, leaderboard, site, publish, plugins):
         kind.add(commands)
     return parser

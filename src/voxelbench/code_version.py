@@ -6,6 +6,7 @@ from functools import cache
 from typing import NamedTuple
 
 from voxelbench import paths
+from voxelbench.errors import ConfigError
 
 PATIENCE_S = 20
 """How long git may take; a run does not wait for a broken file server."""
@@ -41,3 +42,12 @@ def parse_status(text: str) -> CodeVersion:
     commit = next((line.removeprefix(oid) for line in lines if line.startswith(oid)), "(initial)")
     n_changed = sum(not line.startswith("#") for line in lines)
     return CodeVersion(None if commit == "(initial)" else commit, n_changed)
+
+
+def commit_date(commit: str) -> str:
+    """Return when a commit of the checkout was made, ISO 8601. Raises ConfigError if git does not know."""
+    asked = ("git", "-C", str(paths.checkout()), "show", "--no-patch", "--format=%cI", commit)
+    try:
+        return subprocess.run(asked, capture_output=True, text=True, check=True, timeout=PATIENCE_S).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        raise ConfigError(f"git does not know commit {commit} of {paths.checkout()}; fetch it.") from None

@@ -1,7 +1,7 @@
 """Errors that a user can mend: one sentence with the file, the value, what was expected, and the remedy."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class VoxelbenchError(Exception):
@@ -26,6 +26,14 @@ class ChecksumError(DataError):
 
 class TrainingError(VoxelbenchError):
     """A run cannot go on: its loss is not finite, or its checkpoint does not fit."""
+
+
+class PublicationRefused(VoxelbenchError):
+    """Results are not fit to be published; the message has every reason, a line each."""
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        super().__init__("not published:\n" + "\n".join(f"- {reason}" for reason in reasons))
+        self.reasons = tuple(reasons)
 
 
 def nearest(value: str, known: Iterable[str]) -> str:

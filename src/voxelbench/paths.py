@@ -132,9 +132,14 @@ def delta(budget: str) -> Path:
     return RESULTS / budget / f"{DELTA}.csv"
 
 
+def figures(budget: str) -> Path:
+    """Folder of all figures of a budget."""
+    return RESULTS / budget / "figures"
+
+
 def figure(budget: str, name: str, suffix: str = ".png") -> Path:
     """One figure; `.png` and `.svg` to look at, `.csv` the numbers that it shows."""
-    return RESULTS / budget / "figures" / f"{name}{suffix}"
+    return figures(budget) / f"{name}{suffix}"
 
 
 def analysis(budget: str, name: str) -> Path:
@@ -266,6 +271,17 @@ def recipes() -> Path:
     return _in_checkout("config", "recipes")
 
 
+CITATION = "CITATION.cff"
+CONSTRAINTS = "constraints.txt"
+LICENCE = "LICENSE"
+DICTIONARY = "results/README.md"
+
+
+def in_checkout(name: str) -> Path:
+    """A file that comes with the checkout, such as CITATION."""
+    return _in_checkout(name)
+
+
 def schemas() -> Path:
     """JSON Schemas of the rows of the tidy CSVs, exported from their models."""
     return _in_checkout("workflow", "schemas")
@@ -317,3 +333,9 @@ SLICES = "slices.npz"
 
 EXPORTED_WEIGHTS = "model.safetensors"
 EXPORTED_CARD = "README.md"
+
+# Files of a crate.
+
+CRATE_METADATA = "ro-crate-metadata.json"
+CRATE_CHECKSUMS = "SHA256SUMS"
+CRATE_README = "README.md"

@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 EXTRAS_OF_ENVIRONMENT = {"base": [], "engine": ["engine"], "nnunet": ["engine", "nnunet"]}
-NOT_IN_JOBS = {"snakemake", "pygments"}
-"""Needed by the process that starts the jobs, not inside of them."""
+NOT_IN_JOBS = {"snakemake", "pygments", "rocrate"}
+"""Needed by the process that starts the jobs, or that publishes what they made, not inside of them."""
 PINNED_BESIDES = {"nnunet": {"torchvision"}}
 """Not named in pyproject.toml, but a free choice of it would replace torch."""
 
