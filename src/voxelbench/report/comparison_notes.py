@@ -17,13 +17,13 @@ class Compared(NamedTuple):
 
     difference: Difference
     p_holm: float
-    n_comparisons: int
+    n_tests: int
 
 
 def notes(system: System, cell: Cell, n_cases: int, from_scratch: Compared | None, from_best: Compared | None) -> str:
     """Return the sentences on one cell of a column with `n_cases` cases, separated by a bar."""
-    if not len(cell.scores):
-        return "no case has a value"
+    if cell.reason:
+        return cell.reason
     n_patients = len(set(cell.scores.index.get_level_values(PATIENT)))
     said = [*_on_missing(cell, n_cases), *_on_interval(cell, n_patients)]
     if from_scratch is None and system != system.scratch:
@@ -68,14 +68,12 @@ def _on_difference(name: str, compared: Compared, n_patients: int) -> list[str]:
 
 
 def _on_power(compared: dict[str, Compared]) -> list[str]:
-    """Say loudly where no result at all could have been separated."""
-    hopeless: dict[tuple[int, int], list[str]] = {}
-    for name, each in compared.items():
-        sizes = (each.difference.n_patients, each.n_comparisons)
-        if each.difference.n_patients and is_hopeless(*sizes):
-            hopeless.setdefault(sizes, []).append(name)
-    return [
-        f"{n_patients} patients cannot separate it from {' or '.join(names)}, whatever the result: Wilcoxon's smallest "
-        f"p is {smallest_p(n_patients):.4f}, and {n_comparisons} comparisons demand {first_level(n_comparisons):.4f}"
-        for (n_patients, n_comparisons), names in hopeless.items()
-    ]
+    """Say loudly where no result at all could have been separated: once, from the smaller family, that of scratch."""
+    for name, (found, _, n_tests) in compared.items():
+        n_patients = found.n_patients
+        if n_patients and is_hopeless(n_patients, n_tests):
+            return [
+                f"{n_patients} patients cannot separate it from {name}, whatever the result: Wilcoxon's smallest p is "
+                f"{smallest_p(n_patients):.4f}, and a family of {n_tests} demands {first_level(n_tests):.4f}"
+            ]
+    return []

@@ -5,7 +5,7 @@ import pandas as pd
 
 from voxelbench.report.case_matrices import Cell, System, cells, check_case_scores
 from voxelbench.report.comparison_notes import Compared, notes
-from voxelbench.report.statistics.groups import best, tie_groups
+from voxelbench.report.statistics.groups import Pairs, by_mean, compare_pairs, tie_groups
 from voxelbench.report.statistics.intervals import mean_interval
 from voxelbench.report.statistics.paired import PATIENT, difference, holm
 from voxelbench.report.statistics.power import SMALL, detectable
@@ -16,8 +16,8 @@ COLUMNS = (
     *("best_difference", "best_low", "best_high", "best_p", "best_p_holm", "group", "is_small", "detectable", "notes"),
 )
 
-Family = dict[System, Compared]
-"""The comparisons of one column with one reference, or with the reference of each encoder."""
+Scored = dict[System, pd.DataFrame]
+"""The scores of the systems of one column that have some."""
 
 
 def comparisons(cases: pd.DataFrame) -> pd.DataFrame:
@@ -33,12 +33,10 @@ def comparisons(cases: pd.DataFrame) -> pd.DataFrame:
 
 def _column_rows(cases: pd.DataFrame) -> list[dict[str, object]]:
     by_system = cells(cases)
-    scored = {system: cell for system, cell in by_system.items() if len(cell.scores)}
-    scores = [cell.scores for cell in scored.values()]
-    groups = dict(zip(scored, tie_groups(scores), strict=True))
-    lead = list(scored)[best(scores)] if scored else None
-    from_scratch = _family(scored, {system: system.scratch for system in scored})
-    from_best = _family(scored, {system: lead for system in scored if lead})
+    scored = {system: cell.scores for system, cell in by_system.items() if len(cell.scores)}
+    pairs = compare_pairs(list(scored.values()))
+    groups = dict(zip(scored, tie_groups(list(scored.values()), pairs), strict=True))
+    from_scratch, from_best = _from_scratch(scored), _from_best(scored, pairs)
     n_cases = len(cases[["fold", "case_id"]].drop_duplicates())
     shared = {name: "+".join(sorted(set(cases[name]))) for name in ("budget", "data", "column", "metric")}
     return [
@@ -56,18 +54,28 @@ def _column_rows(cases: pd.DataFrame) -> list[dict[str, object]]:
     ]
 
 
-def _family(scored: dict[System, Cell], references: dict[System, System]) -> Family:
-    """Compare each system with its reference, where that is another system with scores, and correct by Holm."""
+def _from_scratch(scored: Scored) -> dict[System, Compared]:
+    """Compare each system with the random start of its encoder, where that is another one, as one family."""
     found = {
-        system: difference(scored[system].scores, scored[reference].scores)
-        for system, reference in references.items()
-        if reference != system and reference in scored
+        system: difference(scores, scored[system.scratch])
+        for system, scores in scored.items()
+        if system != system.scratch and system.scratch in scored
     }
     adjusted = holm(np.array([each.test.p for each in found.values()]))
-    n_comparisons = int(np.sum(~np.isnan(adjusted)))
+    n_tests = int(np.count_nonzero(~np.isnan(adjusted)))
+    return {system: Compared(each, p, n_tests) for (system, each), p in zip(found.items(), adjusted, strict=True)}
+
+
+def _from_best(scored: Scored, pairs: Pairs) -> dict[System, Compared]:
+    """Compare each system with the best one; the family is that of all pairs."""
+    if not scored:
+        return {}
+    systems = list(scored)
+    lead = by_mean(list(scored.values()))[0]
     return {
-        system: Compared(each, float(p), n_comparisons)
-        for (system, each), p in zip(found.items(), adjusted, strict=True)
+        system: Compared(difference(scored[system], scored[systems[lead]]), pairs.p_holm[lead, place], pairs.n_tests)
+        for place, system in enumerate(systems)
+        if place != lead
     }
 
 
@@ -97,4 +105,4 @@ def _difference_columns(reference: str, compared: Compared | None) -> dict[str, 
 def _detectable(compared: Compared | None) -> float:
     if compared is None:
         return float("nan")
-    return detectable(compared.difference.deviation, compared.difference.n_patients, compared.n_comparisons)
+    return detectable(compared.difference.deviation, compared.difference.n_patients, compared.n_tests)

@@ -1,5 +1,8 @@
 """Tie groups instead of ranks: whoever cannot be separated from the best of a group is in it."""
 
+from itertools import combinations
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 
@@ -8,37 +11,55 @@ from voxelbench.report.statistics.paired import holm, paired_differences, patien
 from voxelbench.report.statistics.signed_rank import SignedRank, signed_rank
 
 
-def best(scores: list[pd.DataFrame]) -> int:
-    """Return the place of the system with the highest mean; of equal means the first."""
-    return max(range(len(scores)), key=lambda index: float(scores[index].to_numpy().mean()))
+class Pairs(NamedTuple):
+    """All pairs of the systems of a column, as one family of tests."""
+
+    p_holm: np.ndarray
+    """(systems, systems), NaN where nothing was tested."""
+
+    is_better: np.ndarray
+    """(systems, systems), whether the tests show the first to be better than the second."""
+
+    n_tests: int
 
 
-def tie_groups(scores: list[pd.DataFrame]) -> list[int]:
-    """Return the group of each system, from 1; `scores` are its cases (index) under its seeds (columns).
+def compare_pairs(scores: list[pd.DataFrame]) -> Pairs:
+    """Test each system against each other one; `scores` are its cases (index) under its seeds (columns).
 
-    The best mean leads group 1, which holds all systems that Wilcoxon's test, after Holm's correction, does not show to
-    be worse. The best of the rest leads group 2, and so on. Of equal means the earlier system leads.
+    The family is that of all pairs, since which system is the best is seen in the same scores: corrected for the
+    comparisons with the best alone, equal systems differ in ten tables of a hundred instead of five.
+    """
+    pairs = list(combinations(range(len(scores)), 2))
+    tests = [_test(scores[one], scores[other]) for one, other in pairs]
+    adjusted = holm(np.array([test.p for test in tests]))
+    p_holm = np.full((len(scores), len(scores)), np.nan)
+    is_better = np.zeros(p_holm.shape, bool)
+    for (one, other), test, p in zip(pairs, tests, adjusted, strict=True):
+        p_holm[one, other] = p_holm[other, one] = p
+        is_better[one, other], is_better[other, one] = [p <= ALPHA and test.direction == sign for sign in (1, -1)]
+    return Pairs(p_holm, is_better, int(np.count_nonzero(~np.isnan(adjusted))))
+
+
+def by_mean(scores: list[pd.DataFrame]) -> list[int]:
+    """Return the places of systems from the best mean to the worst; of equal means the earlier first."""
+    return sorted(range(len(scores)), key=lambda place: -float(scores[place].to_numpy().mean()))
+
+
+def tie_groups(scores: list[pd.DataFrame], pairs: Pairs) -> list[int]:
+    """Return the group of each system, from 1.
+
+    The best mean leads group 1, which holds all systems that it is not shown to be better than. The best of the rest
+    leads group 2, and so on.
     """
     groups = [0] * len(scores)
-    left = sorted(range(len(scores)), key=lambda index: -float(scores[index].to_numpy().mean()))
-    group = 0
+    left, group = by_mean(scores), 0
     while left:
         group += 1
-        lead, *others = left
-        is_worse = separated([_test(scores[lead], scores[other]) for other in others])
-        for index in (lead, *(other for other, worse in zip(others, is_worse, strict=True) if not worse)):
-            groups[index] = group
-        left = [other for other, worse in zip(others, is_worse, strict=True) if worse]
+        worse = [place for place in left if pairs.is_better[left[0], place]]
+        for place in set(left) - set(worse):
+            groups[place] = group
+        left = worse
     return groups
-
-
-def separated(tests: list[SignedRank]) -> list[bool]:
-    """Return for each test of a leader against another system whether it shows the leader to be better.
-
-    A test whose ranks favour the other one, against the means, does not.
-    """
-    adjusted = holm(np.array([test.p for test in tests]))
-    return [bool(p <= ALPHA) and test.direction > 0 for p, test in zip(adjusted, tests, strict=True)]
 
 
 def _test(ours: pd.DataFrame, theirs: pd.DataFrame) -> SignedRank:

@@ -51,9 +51,11 @@ def _exact_p(ranks: np.ndarray, is_positive: np.ndarray) -> float:
     """
     whole = np.round(2 * ranks).astype(int)
     whole //= np.gcd.reduce(whole)  # equal ranks, as of right and wrong answers, become ones
-    law = np.ones(1)
+    ways = np.zeros(whole.sum() + 1)  # in how many of the 2^n the positive ranks have this sum
+    ways[0], end = 1, 1
     for rank in whole:
-        law = (np.pad(law, (0, rank)) + np.pad(law, (rank, 0))) / 2
-    distance = np.abs(2 * np.arange(len(law)) - whole.sum())
+        end += rank
+        ways[rank:end] += ways[: end - rank].copy()
+    distance = np.abs(2 * np.arange(len(ways)) - whole.sum())
     observed = abs(2 * int(whole[is_positive].sum()) - int(whole.sum()))
-    return min(1.0, float(law[distance >= observed].sum()))
+    return float(ways[distance >= observed].sum() / ways.sum())
