@@ -32,11 +32,8 @@ class Cell(NamedTuple):
     scores: pd.DataFrame
     """Values times 100 of the cases with one (index: patient_id, fold, case_id) under each seed (columns), no NaN."""
 
-    n_missing: int = 0
+    n_missing: int
     """Values that cases lack under some seed; the mean of the case over its other seeds stands in for them."""
-
-    reason: str = ""
-    """Why there are no scores."""
 
 
 def check_case_scores(cases: pd.DataFrame) -> None:
@@ -65,25 +62,13 @@ def _check_single(cases: pd.DataFrame, key: list[str], name: str) -> None:
 
 
 def cells(cases: pd.DataFrame) -> dict[System, Cell]:
-    """Return the cells of one column, by system in the order of the alphabet.
-
-    A system that lacks a run, a seed and fold that others have, has an empty cell, as in the table.
-    """
+    """Return the cells of one column, by system in the order of the alphabet."""
     variant = (cases["variant"] + "." + cases["ablation"]).str.strip(".")
     by_system = cases.assign(variant=variant).groupby(list(System._fields), sort=True)
-    return {System(*map(str, key)): _cell(rows, _runs(cases) - _runs(rows)) for key, rows in by_system}
+    return {System(*map(str, key)): _cell(rows) for key, rows in by_system}
 
 
-def _runs(rows: pd.DataFrame) -> set[tuple[int, int]]:
-    return set(zip(rows["seed"], rows["fold"], strict=True))
-
-
-def _cell(rows: pd.DataFrame, missing: set[tuple[int, int]]) -> Cell:
+def _cell(rows: pd.DataFrame) -> Cell:
     values = 100 * rows.pivot(index=_CASE, columns="seed", values="value").dropna(how="all")
-    if missing:
-        seed, fold = min(missing)
-        return Cell(values[:0], reason=f"no scores of seed {seed}, fold {fold}, which others have, so no value")
-    if values.empty:
-        return Cell(values, reason="no case has a value")
     filled = values.apply(lambda seed: seed.fillna(values.mean(axis=1)))
     return Cell(filled, int(values.isna().sum().sum()))

@@ -22,8 +22,8 @@ class Compared(NamedTuple):
 
 def notes(system: System, cell: Cell, n_cases: int, from_scratch: Compared | None, from_best: Compared | None) -> str:
     """Return the sentences on one cell of a column with `n_cases` cases, separated by a bar."""
-    if cell.reason:
-        return cell.reason
+    if cell.scores.empty:
+        return "no case has a value"
     n_patients = len(set(cell.scores.index.get_level_values(PATIENT)))
     said = [*_on_missing(cell, n_cases), *_on_interval(cell, n_patients)]
     if from_scratch is None and system != system.scratch:

@@ -33,7 +33,7 @@ def comparisons(cases: pd.DataFrame) -> pd.DataFrame:
 
 def _column_rows(cases: pd.DataFrame) -> list[dict[str, object]]:
     by_system = cells(cases)
-    scored = {system: cell.scores for system, cell in by_system.items() if len(cell.scores)}
+    scored = {system: cell.scores for system, cell in by_system.items() if not cell.scores.empty}
     pairs = compare_pairs(list(scored.values()))
     groups = dict(zip(scored, tie_groups(list(scored.values()), pairs), strict=True))
     from_scratch, from_best = _from_scratch(scored), _from_best(scored, pairs)

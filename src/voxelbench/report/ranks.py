@@ -26,7 +26,7 @@ def ranks(cases: pd.DataFrame, compared: pd.DataFrame) -> pd.DataFrame:
     dataset = cases.groupby("column")["dataset"].first().to_dict()
     by_dataset = complete.groupby(complete.index.map(dataset)).mean()
     left_out = sorted(values.index.difference(complete.index))
-    notes = [f"not every system has a value on {', '.join(left_out)}, left out"] if left_out else []
+    notes = [f"{', '.join(left_out)} left out: not every system has a value"] if left_out else []
     notes += _refusals(*by_dataset.shape)
     rows = _refused(values) if _refusals(*by_dataset.shape) else _ranked(by_dataset)
     shared = {name: "+".join(sorted(set(compared[name]))) for name in ("budget", "data")}
@@ -36,7 +36,11 @@ def ranks(cases: pd.DataFrame, compared: pd.DataFrame) -> pd.DataFrame:
 
 def _refusals(n_datasets: int, n_systems: int) -> list[str]:
     found = {"systems": (n_systems, 3), "datasets": (n_datasets, 2)}
-    return [f"no ranks: {n} of the {needed} {name} that they need" for name, (n, needed) in found.items() if n < needed]
+    return [
+        f"no ranks: they need {needed} {name}, there {'is' if n == 1 else 'are'} {n}"
+        for name, (n, needed) in found.items()
+        if n < needed
+    ]
 
 
 def _refused(values: pd.DataFrame) -> pd.DataFrame:
