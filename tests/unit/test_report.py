@@ -99,6 +99,7 @@ def tables(checkout):
     file = checkout / "config" / "config.yaml"
     content = yaml.safe_load(file.read_text())
     content["methods"], content["seeds"] = ["scratch", "s2dc.code"], [0, 1]
+    content["site"] = {"tables": ["small"]}
     content["tables"] = {
         "small": {
             "title": "Small",

@@ -60,6 +60,8 @@ class Classification(Task):
         """Return the middle slice of the first channel, in its own proportions, and the probabilities."""
         start, size = (0, 0, case.shape[2] // 2), (*case.shape[:2], 1)
         image = read_scaled_crop(case, self.task.inputs, self.recipe.intensity, start, size)[0, ..., 0]
+        if case.spacing_mm is None:  # a stack of pictures lies as pictures do, from the upper left
+            image = image[::-1, ::-1]
         return Example(
             case.case_id,
             {

@@ -100,7 +100,7 @@ def _bars(probabilities: np.ndarray, true_class: int) -> Tile:
         places = np.arange(len(probabilities))
         colours = [style.INK if place == true_class else "#c4c4c4" for place in places]
         axes.barh(places, probabilities, color=colours)
-        axes.set(xlim=(0, 1), ylim=(len(places) - 0.5, -0.5))
+        axes.set(xlim=(0, 1), ylim=(len(places) - 0.5, -0.5), facecolor="#f4f4f4")
 
     return paint
 
