@@ -2,8 +2,8 @@
 
     python benchmarks/rebuild_cells.py table1 --cells 10 --seed 0
 
-Of each run of a cell only `run.json` is read: the commit and the line `rebuild`. The clone of that commit is empty of data
-and results, so the line makes twins or downloads, preparation, pretraining and evaluation anew. Gated data are taken
+Of each run of a cell only `run.json` is read: the commit and the line `rebuild`. The clone of that commit has neither
+data nor results, so the line makes twins or downloads, preparation, pretraining and evaluation anew. Gated data come
 from `--raw`, as their owners gave them. Prints a line a run: equal, or what differs; exits with 1 unless all are equal.
 """
 
