@@ -132,14 +132,12 @@ def delta(budget: str) -> Path:
     return RESULTS / budget / f"{DELTA}.csv"
 
 
-def figures(budget: str) -> Path:
-    """Folder of all figures of a budget."""
-    return RESULTS / budget / "figures"
+FIGURES = "figures"
 
 
 def figure(budget: str, name: str, suffix: str = ".png") -> Path:
     """One figure; `.png` and `.svg` to look at, `.csv` the numbers that it shows."""
-    return figures(budget) / f"{name}{suffix}"
+    return RESULTS / budget / FIGURES / f"{name}{suffix}"
 
 
 def analysis(budget: str, name: str) -> Path:

@@ -23,9 +23,11 @@ from voxelbench.code_version import CodeVersion
 from voxelbench.contamination.record import CaseVerdict, Report, write_report
 from voxelbench.errors import PublicationRefused
 from voxelbench.evaluate.rows import Row, write_rows
+from voxelbench.publish.contents import contents
 from voxelbench.publish.crate import publish
 from voxelbench.publish.evidence import gather
 from voxelbench.publish.refusals import refusals
+from voxelbench.publish.withheld import withhold
 from voxelbench.report.compare import write_comparisons
 from voxelbench.report.scores import write_scores
 from voxelbench.report.tables import write_table
@@ -153,7 +155,7 @@ def crate(folder):
     return {entity["@id"]: entity for entity in graph}
 
 
-def content(folder):
+def files_of(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
@@ -187,7 +189,7 @@ def test_an_independent_judge_passes_the_crate(clone, tmp_path, offline):
 
 def test_a_crate_describes_every_file_with_its_size_and_checksum(clone, tmp_path):
     publish(tmp_path / "crate", "full", ("three",))
-    entities, files = crate(tmp_path / "crate"), content(tmp_path / "crate")
+    entities, files = crate(tmp_path / "crate"), files_of(tmp_path / "crate")
     del files[paths.CRATE_METADATA]
     assert sorted(files) == sorted(part["@id"] for part in entities["./"]["hasPart"])
     for place, held in files.items():
@@ -200,7 +202,7 @@ def test_a_crate_describes_every_file_with_its_size_and_checksum(clone, tmp_path
 
 def test_a_crate_holds_the_tables_and_every_run_behind_them_without_weights(clone, tmp_path):
     publish(tmp_path / "crate", "full", ("three",))
-    files = content(tmp_path / "crate")
+    files = files_of(tmp_path / "crate")
     evidence = gather("full", ("three",))
     assert len(evidence.evaluations()) == 12 and len(evidence.pretrainings()) == 6
     expected = {paths.table("full", "three"), paths.scores("full", "three"), paths.case_scores("full", "three")}
@@ -210,7 +212,7 @@ def test_a_crate_holds_the_tables_and_every_run_behind_them_without_weights(clon
     assert {"config/config.yaml", "constraints.txt", "methods/s2dc/card.yaml", "results/README.md"} <= set(files)
     assert not [name for name in files if name.endswith((".safetensors", "table1.csv")) or "backbone" in name]
     publish(tmp_path / "crate", "full", ("three",), weights=True)
-    assert len([name for name in content(tmp_path / "crate") if name.endswith(paths.BACKBONE)]) == 6
+    assert len([name for name in files_of(tmp_path / "crate") if name.endswith(paths.BACKBONE)]) == 6
 
 
 def test_a_crate_says_who_made_what_with_which_code_and_of_which_data(clone, tmp_path):
@@ -236,12 +238,12 @@ def test_a_crate_says_who_made_what_with_which_code_and_of_which_data(clone, tmp
 def test_the_same_results_are_the_same_bytes(clone, tmp_path):
     publish(tmp_path / "first", "full", ("one",))
     publish(tmp_path / "second", "full", ("one",))
-    assert content(tmp_path / "first") == content(tmp_path / "second")
+    assert files_of(tmp_path / "first") == files_of(tmp_path / "second")
 
 
 def test_subjects_that_may_not_be_listed_are_not_in_the_crate(clone, tmp_path):
     publish(tmp_path / "crate", "full", ())
-    files = content(tmp_path / "crate")
+    files = files_of(tmp_path / "crate")
     assert not [name for name, held in files.items() if b"adni0" in held or b"adni/x" in held]
     assert not [name for name in files if "adni-classification" in name and name.endswith(paths.CASES)]
     cases = files["results/full/cases_three.csv"].decode().splitlines()
@@ -251,6 +253,17 @@ def test_subjects_that_may_not_be_listed_are_not_in_the_crate(clone, tmp_path):
     page = files[paths.CRATE_README].decode()
     assert "- `results/full/cases_three.csv`: without the subjects of adni, which may not be listed" in page
     assert "adni" in files["results/full/three.csv"].decode()  # means over subjects name none
+
+
+def test_pictures_of_cases_that_may_not_be_passed_on_are_left_out(results):
+    for name, numbers in (("three", "dataset,value\nbtcv,1\n"), ("one", "dataset,case_id\nbtcv,img0061\n")):
+        for suffix, text in ((".png", "picture"), (".svg", "picture"), (".csv", numbers)):
+            write_text(paths.figure("full", name, suffix), text)
+    kept, said = withhold(contents(gather("full", ()), weights=False), gather("full", ()))
+    figures = [item.place for item in kept if paths.FIGURES in item.place]
+    assert figures == [f"results/full/figures/three.{suffix}" for suffix in ("csv", "png", "svg")]
+    why = "not here, it shows cases of btcv, which may not be passed on"
+    assert {said[f"results/full/figures/one.{suffix}"] for suffix in ("csv", "png", "svg")} == {why}
 
 
 def test_cells_without_a_value_are_listed_with_their_reason(clone, tmp_path):
@@ -265,20 +278,20 @@ def test_a_crate_of_ours_is_replaced_and_nothing_else_is(clone, tmp_path):
     (out / "thesis.txt").write_text("mine")
     with pytest.raises(PublicationRefused, match="holds no crate of voxelbench; name another folder"):
         publish(out, "full", ("one",))
-    assert content(out) == {"thesis.txt": b"mine"}
+    assert files_of(out) == {"thesis.txt": b"mine"}
     (out / "thesis.txt").unlink()
     publish(out, "full", ("one",))
     publish(out, "full", ("three",))
-    assert "results/full/three.csv" in content(out) and [path.name for path in tmp_path.iterdir()] == ["crate"]
+    assert "results/full/three.csv" in files_of(out) and [path.name for path in tmp_path.iterdir()] == ["crate"]
 
 
 def test_a_crate_that_cannot_be_finished_leaves_the_former_one(clone, tmp_path, monkeypatch):
     publish(tmp_path / "crate", "full", ("one",))
-    before = content(tmp_path / "crate")
+    before = files_of(tmp_path / "crate")
     monkeypatch.setattr("voxelbench.publish.crate.write_metadata", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         publish(tmp_path / "crate", "full", ("three",))
-    assert content(tmp_path / "crate") == before and [path.name for path in tmp_path.iterdir()] == ["crate"]
+    assert files_of(tmp_path / "crate") == before and [path.name for path in tmp_path.iterdir()] == ["crate"]
 
 
 def test_a_changed_tree_is_refused_in_a_sentence_at_the_command_line(clone, tmp_path, capsys):

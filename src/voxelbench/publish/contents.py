@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voxelbench import paths, registry
-from voxelbench.config import corpus_config
+from voxelbench.config import corpus_config, read_config
+from voxelbench.figure_inputs import figure_caption, figure_names, figure_settings, figure_title
 from voxelbench.publish.evidence import Evidence, files
 from voxelbench.runs import EvalRun
+
+FIGURE_SUFFIXES = (".png", ".svg", ".csv")
 
 _DOCUMENTS = {
     paths.CITATION: "how to cite",
@@ -34,7 +37,7 @@ class Item:
 
 def contents(evidence: Evidence, weights: bool) -> list[Item]:
     """Return every file that belongs to the evidence, sorted by place; with the backbones if `weights`."""
-    items = [*_of_tables(evidence), *_of_budget(evidence.budget), *_of_runs(evidence, weights), *_of_checkout(evidence)]
+    items = [*_of_tables(evidence), *_of_budget(evidence), *_of_runs(evidence, weights), *_of_checkout(evidence)]
     return sorted((item for item in dict.fromkeys(items) if item.path.is_file()), key=lambda item: item.place)
 
 
@@ -48,15 +51,23 @@ def _of_tables(evidence: Evidence) -> Iterator[Item]:
             (paths.comparisons(budget, name), "statistics of every cell"),
             (paths.ranks(budget, name), "mean ranks of the rows"),
             (paths.cost(budget, name), "hours, memory, operations and energy of every run"),
+            (paths.cost_summary(budget, name), "the same of every row"),
         ):
             yield Item(path, f"{what} behind table {name}, budget {budget}")
 
 
-def _of_budget(budget: str) -> Iterator[Item]:
-    for path in paths.made(budget, paths.DELTA):
-        yield Item(path, f"published values beside those of budget {budget}, with verdicts")
-    for path in sorted(paths.figures(budget).glob("*")):
-        yield Item(path, f"figure {path.stem}, budget {budget}")
+def _of_budget(evidence: Evidence) -> Iterator[Item]:
+    """Yield what is made of several tables, where all of them are in the crate; and the figures of its tables."""
+    budget = evidence.budget
+    if set(read_config().leaderboard) <= set(evidence.tables):
+        yield Item(paths.published_leaderboard(), "values that publications state, with their sources")
+        for path in paths.made(budget, paths.DELTA):
+            yield Item(path, f"published values beside those of budget {budget}, with verdicts")
+    for name in figure_names():
+        settings = figure_settings(name)
+        if settings.table in evidence.scores:
+            what = f"{figure_title(settings)}. {figure_caption(settings, budget)}"
+            yield from (Item(paths.figure(budget, name, suffix), what) for suffix in FIGURE_SUFFIXES)
 
 
 def _of_runs(evidence: Evidence, weights: bool) -> Iterator[Item]:

@@ -1,38 +1,55 @@
-"""What a crate leaves out because a dataset's card forbids it: tables with a row a subject."""
+"""What a crate leaves out because a dataset's card forbids it: pictures of cases, and tables with a row a subject."""
 
 import io
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 
 from voxelbench import paths, registry
-from voxelbench.publish.contents import Item, datasets
+from voxelbench.publish.contents import FIGURE_SUFFIXES, Item, datasets
 from voxelbench.publish.evidence import Evidence
-from voxelbench.runs import EvalRun
+
+_OF_ONE_CASE = {"case_id", "slices", "x"}
+"""Columns of the numbers of a figure that shows single cases: names, slices, places in the body."""
 
 
 def withhold(items: list[Item], evidence: Evidence) -> tuple[list[Item], dict[str, str]]:
     """Return the items that may be passed on, and by place what is left out of the others, and why."""
     private = {name for name in datasets(evidence) if not registry.dataset_card(name).lists_subjects}
-    runs = [run for run in evidence.runs.values() if isinstance(run, EvalRun)]
-    left_out = {run.folder() / paths.CASES: run.dataset for run in runs if run.dataset in private}
+    absent = _pictures_of_cases(items) | _rows_of_subjects(evidence, private)
     tidy = {paths.case_scores(evidence.budget, table) for table in evidence.tables}
-    records = {path for run in runs if (path := run.contamination())}
+    records = {run.contamination() for run in evidence.evaluations()}
     kept, said = [], {}
     for item in items:
-        if item.path in left_out:
-            said[item.place] = f"not here: {left_out[item.path]} may not be passed on as a table of subjects"
+        if item.path in absent:
+            said[item.place] = f"not here, {absent[item.path]}"
             continue
-        text = None
-        if item.path in tidy:
-            text = _without_rows(item, private)
-        elif item.path in records:
-            text = _without_subjects(item, private)
+        edit = _without_rows if item.path in tidy else _without_subjects if item.path in records else None
+        text = edit(item, private) if edit else None
         if text is not None:
             said[item.place] = f"without the subjects of {', '.join(sorted(private))}, which may not be listed"
         kept.append(item if text is None else replace(item, text=text))
     return kept, said
+
+
+def _rows_of_subjects(evidence: Evidence, private: set[str]) -> dict[Path, str]:
+    """Return the files of runs with a row a subject of a private dataset, and why they are left out."""
+    runs = [run for run in evidence.evaluations() if run.dataset in private]
+    return {run.folder() / paths.CASES: f"subjects of {run.dataset} may not be listed" for run in runs}
+
+
+def _pictures_of_cases(items: list[Item]) -> dict[Path, str]:
+    """Return the files of figures that show single cases which may not be passed on, and why they are left out."""
+    absent: dict[Path, str] = {}
+    for path in (item.path for item in items if item.path.parent.name == paths.FIGURES and item.path.suffix == ".csv"):
+        numbers = pd.read_csv(path, dtype=str, keep_default_na=False)
+        shown = set(numbers["dataset"]) if _OF_ONE_CASE & set(numbers.columns) else set()
+        if private := sorted(name for name in shown if not registry.dataset_card(name).may_be_redistributed):
+            why = f"it shows cases of {', '.join(private)}, which may not be passed on"
+            absent |= {path.with_suffix(suffix): why for suffix in FIGURE_SUFFIXES}
+    return absent
 
 
 def _without_rows(item: Item, private: set[str]) -> str | None:
