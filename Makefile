@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv nnunet test test-nnunet check FORCE
+.PHONY: help venv nnunet test test-browser test-nnunet check FORCE
 .PRECIOUS: results/% results/%.csv results/leaderboard/%.csv
 
 VENV := .venv
@@ -57,7 +57,10 @@ results/%: $(INSTALLED) FORCE
 	@$(SNAKEMAKE)
 
 test: $(INSTALLED) ## run all tests; one BLAS thread each, one process a core
-	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 pytest --numprocesses auto --maxprocesses 8 $(FLAGS)
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 pytest --numprocesses auto --maxprocesses 8 --ignore tests/browser $(FLAGS)
+
+test-browser: $(INSTALLED) ## run the tests of the site in a headless Chromium, where there is one
+	pytest tests/browser $(FLAGS)
 
 test-nnunet: nnunet ## run the tests that need nnU-Net, in its environment
 	$(VENV)-nnunet/bin/python -m pip install -qq -c constraints.txt pytest hypothesis

@@ -1,6 +1,7 @@
 """The site in a browser, from the file system: sorting, filters, links, theme, keyboard. README.md says what else."""
 
 import pytest
+from selenium.webdriver.support.ui import WebDriverWait
 
 pytestmark = pytest.mark.browser
 
@@ -104,7 +105,8 @@ def test_the_theme_is_the_systems_until_a_reader_chooses_and_the_choice_stays(pa
         )
         assert background() == expected
     button = page.find_element("id", "site-theme")
-    assert button.get_attribute("aria-pressed") == "true"
+    # The browser tells of the system's choice a moment later.
+    WebDriverWait(page, 5).until(lambda _: button.get_attribute("aria-pressed") == "true")
     button.click()
     assert background() == "rgb(253, 253, 252)" and button.get_attribute("aria-pressed") == "false"
     page.refresh()

@@ -6,18 +6,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 from page_reader import Page
+from PIL import Image
 from synthetic_results import FAILED, HOSTILE, lay_out, standing_in, write_results
 
 from voxelbench import paths
+from voxelbench.cards import TaskKind
 from voxelbench.cli import main
 from voxelbench.config import read_config
 from voxelbench.errors import ConfigError
+from voxelbench.evaluate.examples import Example, write_examples
+from voxelbench.evaluate.rows import Row
+from voxelbench.expand import table_runs
 from voxelbench.report.site.curve import N_POINTS, curve, read_curve
 from voxelbench.report.site.evidence import Run
+from voxelbench.report.site.formats import interval, number, p_value
 from voxelbench.report.site.join import build_matrix
 from voxelbench.report.site.markdown import read_document
 from voxelbench.report.site.model import is_demonstration
-from voxelbench.report.site.render import interval, number
+from voxelbench.report.site.montage import TILE, painted, tile
 from voxelbench.report.site.sheet import build_sheet
 from voxelbench.report.site.sources import read_rows, read_table
 
@@ -33,8 +39,12 @@ def checkout(tmp_path_factory):
     with standing_in(root):
         for table in TABLES:
             write_results(table)
-        montage = next(paths.evaluate_runs("demo").rglob(paths.RUN)).with_name("montage.png")
-        montage.write_bytes(b"\x89PNG")
+        rng = np.random.RandomState(0)
+        panels = {name: rng.randint(0, 4, (20, 16)).astype(np.uint8) for name in ("image", "truth", "answer")}
+        examples = [Example(name, panels) for name in ("case_00", "case_01")]
+        rows = [Row(each.case_id, each.case_id, "organ", "dice", 0.5, 9, "native") for each in examples]
+        run = next(run for column, run in table_runs("table1", "demo") if column.name == "btcv")
+        write_examples(run.folder() / paths.EXAMPLES, TaskKind.segmentation, examples, rows)
         assert main(["site"]) == 0
         yield root
 
@@ -120,9 +130,29 @@ def test_the_page_of_a_cell_shows_where_its_number_comes_from(cells):
     assert {"href": "../runs/demo-ct-s2dc.code-swin12-demo-seed0.html"} in page.all("a")
 
 
-def test_images_of_a_run_are_copied_beside_its_page(site, pages):
-    (image,) = [each for page in pages.values() for each in page.all("img") if "montage" in each["src"]]
-    assert (site / "cells" / image["src"]).read_bytes() == b"\x89PNG"
+def test_a_cell_shows_what_its_run_saw_knew_and_answered(site, cells):
+    images = {name: page.all("img") for name, page in cells.items() if page.all("img")}
+    ((name, (image,)),) = images.items()
+    assert name == "cells/table1-btcv-scratch-swin12-demo.html"
+    assert "From top to bottom: image, truth, answer." in cells[name].text
+    picture = np.asarray(Image.open(site / "cells" / image["src"]))
+    assert picture.shape == (3 * TILE, 2 * TILE, 3)
+
+
+def test_a_panel_lies_as_radiologists_look_at_it():
+    image = np.zeros((8, 4), np.uint8)
+    image[7, 3] = 200  # the patient's right, in front
+    shown = tile(Example("case", {"image": image}), "image")
+    assert shown[:, :, 0].max() == 200
+    row, column = np.argwhere(shown[:, :, 0] == 200)[0]
+    assert column == 0 and row == TILE // 4  # on the left; above, under the empty quarter of a flat panel
+
+
+def test_classes_have_colours_of_their_own_and_what_is_none_stays_grey():
+    classes = np.array([[0, 1, 2]])
+    colours = painted(np.full((1, 3), 100, np.uint8), classes)[0].tolist()
+    assert colours[0] == [100, 100, 100]
+    assert len({tuple(colour) for colour in colours}) == 3
 
 
 def test_every_page_of_a_demo_says_that_it_ranks_no_method(pages):
@@ -219,10 +249,11 @@ def test_links_between_documents_become_links_between_pages():
     assert '<a href="../docs/top.html#doc-here">d</a>' in document.body
 
 
-def test_html_images_and_scripts_of_a_document_are_dropped():
+def test_html_and_scripts_of_a_document_are_dropped_and_pictures_named():
     text = "# T\n<!-- note --><script>x</script>\n\n![i](https://example.org/i.png) [j](javascript:alert(1))"
     body = read_document(text, "docs/t.md", {}, "").body
     assert not any(word in body for word in ("<script", "<img", "note", 'href="javascript'))
+    assert "Picture: i" in body
 
 
 def test_headings_that_are_alike_get_ids_of_their_own():
@@ -237,6 +268,14 @@ def test_a_sheet_says_once_what_all_rows_share(tmp_path):
     assert sheet.columns == ("dataset", "ours")
     assert sheet.shared == {"budget": "demo"}
     assert [sheet.is_number(name) for name in sheet.columns] == [False, True]
+
+
+def test_a_tiny_p_value_is_no_zero():
+    assert [p_value(text) for text in ("0.000010", "0.687500", "")] == [
+        "< 0.001",
+        "0.688",
+        "",
+    ]  # and nothing is nothing
 
 
 def test_numbers_are_rounded_for_people_and_words_are_left():

@@ -15,7 +15,6 @@ from voxelbench.runs import EvalRun, MethodId, PretrainRun, Protocol, Selection
 
 N_LOG_LINES = 20
 LOG_WIDTH = 160
-IMAGES = ("montage*.png", "examples/*.png")
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Run:
     log: str = ""
     n_log_lines: int = 0
     curves: tuple[Curve, ...] = ()
-    images: tuple[Path, ...] = ()
+    examples: Path | None = None
 
     def spec_beside(self, first: "Run") -> str:
         """Return the lines of the spec that differ from another run's, as a diff without context."""
@@ -65,7 +64,7 @@ def read_run(run: EvalRun | PretrainRun) -> Run:
         log=_tail(log),
         n_log_lines=len(log),
         curves=read_curve(folder / paths.LOSSES),
-        images=tuple(image for pattern in IMAGES for image in sorted(folder.glob(pattern))),
+        examples=folder / paths.EXAMPLES if (folder / paths.EXAMPLES).is_file() else None,
     )
 
 

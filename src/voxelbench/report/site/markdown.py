@@ -9,14 +9,16 @@ from itertools import pairwise
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from markupsafe import escape
 
 ANCHOR = "doc-"
 """Before the id of every heading, so that none is an id of the page around it."""
 
-# Images could lie on other hosts, and comments are for whoever edits the file.
-_PARSER = MarkdownIt("commonmark", {"html": True}).enable("table").disable("image")
+# A picture could lie on another host, so it is named only; comments are for whoever edits the file.
+_PARSER = MarkdownIt("commonmark", {"html": True}).enable("table")
 _PARSER.add_render_rule("html_block", lambda *_: "")
 _PARSER.add_render_rule("html_inline", lambda *_: "")
+_PARSER.add_render_rule("image", lambda _, tokens, at, *__: f"<em>Picture: {escape(tokens[at].content)}</em>")
 
 
 @dataclass(frozen=True)

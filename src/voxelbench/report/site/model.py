@@ -132,6 +132,12 @@ class Matrix:
         """`real`, `phantom`, or both."""
         return "+".join(sorted({cell.row["data"] for cell in self.cells}))
 
+    @property
+    def rank_notes(self) -> list[str]:
+        """What the ranks say of themselves in words, each once."""
+        notes = (note for row in self.table.ranks for note in split_notes(row.get("notes", "")))
+        return list(dict.fromkeys(notes))
+
     def column(self, name: str) -> Sequence[Cell]:
         """Return the cells of a column that have a value."""
         return [cell for cell in self.cells if cell.column == name and cell.has_value]

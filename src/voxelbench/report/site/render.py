@@ -7,7 +7,6 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader
-from markupsafe import Markup
 
 from voxelbench import paths, registry
 from voxelbench.config import read_budget, read_config
@@ -15,9 +14,11 @@ from voxelbench.contamination.record import Report, read_report
 from voxelbench.figure_inputs import figure_budget, figure_caption, figure_settings, figure_title
 from voxelbench.report.cost_summary import ALL
 from voxelbench.report.site.evidence import Run
+from voxelbench.report.site.formats import interval, number, p_value
 from voxelbench.report.site.join import build_matrix
 from voxelbench.report.site.markdown import Document, read_document
 from voxelbench.report.site.model import Cell, is_demonstration, slug
+from voxelbench.report.site.montage import panels, write_montage
 from voxelbench.report.site.sheet import build_sheet
 from voxelbench.report.site.sources import read_rows, read_table, site_figures
 
@@ -59,13 +60,20 @@ class Site:
         self.documents = _documents()
         self.published = read_rows(paths.published_leaderboard())
         self.images: dict[str, Path] = {}
+        self.montages: dict[str, Path] = {}
         self.environment = Environment(
             loader=PackageLoader(PACKAGE),
             autoescape=True,
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.environment.filters |= {"number": number, "interval": interval, "slug": slug, "image": self.image}
+        self.environment.filters |= {
+            "number": number,
+            "interval": interval,
+            "p_value": p_value,
+            "montage": self.montage,
+            "panels": panels,
+        }
         self.environment.globals |= {
             "site": self,
             "n_cases_shown": N_CASES_SHOWN,
@@ -146,10 +154,10 @@ class Site:
         self.images |= {figure.page: figure.file for figure in figures if figure.file}
         return figures
 
-    def image(self, path: Path) -> str:
-        """Return where the copy of a run's image will lie, from the top of the site."""
-        place = f"images/{slug(*path.parts[1:])}"
-        self.images[place] = path
+    def montage(self, examples: Path) -> str:
+        """Return where the picture of a run's examples will lie, from the top of the site."""
+        place = f"montages/{slug(*examples.parent.parts[1:])}.png"
+        self.montages[place] = examples
         return place
 
 
@@ -159,18 +167,23 @@ def write_site(budget: str | None) -> Path:
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     for page, text in site.pages():
-        target = partial / page
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
+        _place(partial / page).write_text(text, encoding="utf-8")
     for name in ASSETS:
         with as_file(files(PACKAGE) / "static" / name) as asset:
             shutil.copyfile(asset, partial / name)
     for place, image in site.images.items():
-        (partial / place).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(image, partial / place)
+        shutil.copyfile(image, _place(partial / place))
+    for place, examples in site.montages.items():
+        write_montage(examples, _place(partial / place))
     shutil.rmtree(folder, ignore_errors=True)
     partial.replace(folder)
     return paths.site()
+
+
+def _place(path: Path) -> Path:
+    """Return a path whose folder is there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def _figure(name: str, asked: str | None) -> Figure:
@@ -179,21 +192,6 @@ def _figure(name: str, asked: str | None) -> Figure:
     formats = [paths.figure(budget, name, suffix) for suffix in (".svg", ".png")]
     file = next((path for path in formats if path.is_file()), None)
     return Figure(name, figure_title(settings), figure_caption(settings, budget), formats[0], file)
-
-
-def number(text: str, decimals: int = 1) -> str:
-    """Return a number of a CSV for people; nothing for nothing, and the text itself if it is none."""
-    try:
-        return f"{float(text):.{decimals}f}".replace("-", "−") if text else ""
-    except ValueError:
-        return text
-
-
-def interval(low: str, high: str, decimals: int = 1) -> Markup:
-    """Return an interval for people, which never breaks across lines; nothing where it has no bounds."""
-    if not low or not high:
-        return Markup("")
-    return Markup('<span class="ci">{} to {}</span>').format(number(low, decimals), number(high, decimals))
 
 
 def _documents() -> dict[str, str]:
