@@ -136,7 +136,7 @@ def site_files(wildcards):
     asked = config.get("budget")
     tables = [table_files(name, table_budget(name, asked)) for name in CONFIG.site.tables]
     figures = [paths.figure(figure_budget(name, asked), name, ".svg") for name in site_figures()]
-    return [file for table in tables for file in table.values()] + figures
+    return [*(file for table in tables for file in table.values()), *figures, paths.delta(BUDGET.name)]
 
 
 def leaderboard_inputs(budget):

@@ -109,9 +109,10 @@ class Site:
         return self.environment.get_template(template).render(root=root, **values)
 
     def delta(self) -> str:
-        """Return the page of published numbers beside ours."""
+        """Return the page of published numbers beside ours, those that nobody ran last."""
         path = paths.delta(self.budget.name)
-        return self.render("delta.html", "", path=path, sheet=build_sheet(read_rows(path)))
+        rows = sorted(read_rows(path), key=lambda row: row["verdict"] == "not run")
+        return self.render("delta.html", "", path=path, rows=rows)
 
     def cost(self) -> str:
         """Return the page of costs: of the rows of each table, and of its cells."""
