@@ -88,8 +88,9 @@ def test_a_table_of_probes_needs_no_finetuning_and_is_made_with_its_own_budget(t
     monkeypatch.chdir(ROOT)
     runs = [run for _, run in expand.table_runs("learning", "learn")]
     pretrained = {run.pretrain for run in runs if run.pretrain.weights()}
-    planned = jobs(snakemake(tmp_path, "-n", "results/learning.csv"))
+    planned = jobs(snakemake(tmp_path, "-n", "results/learning.csv", "results/figures/learning.svg"))
     assert (planned["probe"], planned["pretrain"]) == (len(runs), len(pretrained)) and "evaluate" not in planned
+    assert planned["figure"] == planned["place_figure"] == 1
     assert jobs(snakemake(tmp_path, "-n", "results/learn/learning.csv"))["probe"] == len(runs)
 
 

@@ -65,7 +65,7 @@ def draw(numbers: pd.DataFrame) -> Figure:
         look if system in scored else look._replace(label=f"{look.label} (not drawn: no value)")
         for system, look in looks.items()
     ]
-    figure.legend(handles=style.legend_handles(named, has_lines=False), ncols=4)
+    style.add_legend(figure, style.legend_handles(named, has_lines=False))
     return figure
 
 

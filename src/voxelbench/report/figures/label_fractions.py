@@ -49,7 +49,7 @@ def draw(numbers: pd.DataFrame) -> Figure:
         handles.append(Line2D([], [], color=style.INK, marker="o", mfc="none", linestyle="", label="published"))
     if numbers["value"].isna().any():
         handles.append(Line2D([], [], color=style.INK, marker="x", linestyle="", label="no value"))
-    figure.legend(handles=handles, ncols=4)
+    style.add_legend(figure, handles)
     return figure
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import matplotlib
 import pandas as pd
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from voxelbench import registry
@@ -66,6 +67,8 @@ _SPARE = (("#882255", ">"), ("#999933", "h"), ("#332288", "p"), ("#AA4499", "d")
 _HATCHES = ("", "////", "....", "xxxx", "----")
 _LINES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
 _LIGHTEST = 0.65
+_ENTRY, _LETTER = 0.62, 0.066
+"""Inches of a legend's entry without its name, and of a letter of that."""
 
 
 class System(NamedTuple):
@@ -124,6 +127,12 @@ def legend_handles(drawn: Iterable[Look], has_lines: bool = True) -> list[Line2D
         Line2D([], [], color=look.colour, marker=look.marker, ms=5, ls=look.line if has_lines else "", label=look.label)
         for look in drawn
     ]
+
+
+def add_legend(figure: Figure, entries: Sequence[Line2D]) -> None:
+    """Give a figure a legend with as many columns as fit; `frame` puts it between picture and footer."""
+    width = _ENTRY + _LETTER * max(len(str(entry.get_label())) for entry in entries)
+    figure.legend(handles=list(entries), ncols=max(1, min(len(entries), int(figure.get_size_inches()[0] / width))))
 
 
 def _encoder_rank(system: System, drawn: Sequence[System]) -> int:

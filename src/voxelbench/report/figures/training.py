@@ -82,12 +82,12 @@ def _draw_pretraining(numbers: pd.DataFrame) -> Figure:
             part = mine[mine["term"] == term]
             for corpus, line in zip(corpora, style.lines(len(corpora)), strict=True):
                 _draw_runs(axes, part[part["panel"] == corpus], color=look.colour, linestyle=line, lw=1)
-            _dress(axes, term, part)
+            _dress(axes, str(term).replace("_", " "), part)
         for axes in row[len(terms) :]:
             axes.remove()
         row[0].set_ylabel(look.label)
     lines = zip(corpora, style.lines(len(corpora)), strict=True)
-    figure.legend(handles=[Line2D([], [], color=style.INK, ls=line, label=corpus) for corpus, line in lines], ncols=6)
+    style.add_legend(figure, [Line2D([], [], color=style.INK, ls=line, label=corpus) for corpus, line in lines])
     return figure
 
 
@@ -116,7 +116,7 @@ def _draw_finetuning(numbers: pd.DataFrame) -> Figure:
         if column == 0:
             pair[0].set_ylabel("loss")
             pair[1].set_ylabel("validation")
-    figure.legend(handles=style.legend_handles(looks.values()), ncols=4)
+    style.add_legend(figure, style.legend_handles(looks.values()))
     return figure
 
 
@@ -128,7 +128,7 @@ def _draw_runs(axes: Axes, points: pd.DataFrame, **look: Any) -> None:
 
 def _dress(axes: Axes, title: str, points: pd.DataFrame) -> None:
     """Name a panel, say how many of its runs have no losses, and keep its ticks few and small."""
-    axes.set_title(textwrap.fill(title.replace("_", " "), _TITLE_LETTERS), loc="left", size=7, pad=2)
+    axes.set_title(textwrap.fill(title, _TITLE_LETTERS), loc="left", size=7, pad=2)
     if n_missing := points.loc[points["reason"] != "", "run"].nunique():
         text = f"{n_missing} run{'s' * (n_missing > 1)} without losses"
         axes.text(0.98, 0.96, text, transform=axes.transAxes, ha="right", va="top", size=6, style="italic")
