@@ -74,7 +74,9 @@ def _published(measured: pd.DataFrame) -> pd.DataFrame:
     path = paths.published_leaderboard()
     if not path.is_file():
         return pd.DataFrame(columns=list(_FIELDS))
-    stated = pd.read_csv(path).assign(percent=lambda rows: 100 * rows["fraction"], reason="")
+    stated = pd.read_csv(path, dtype={"variant": str, "encoder": str}).assign(
+        percent=lambda rows: 100 * rows["fraction"], reason=""
+    )
     stated = stated[(stated["item"] == "all") & (stated["statistic"] == "mean")]
     keys = ["dataset", "task", "metric", "method", "percent"]
     stated = stated.merge(measured[keys].drop_duplicates(), on=keys)
