@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from voxelbench import paths, registry
+from voxelbench.analysis.plan import analysis_settings
 from voxelbench.config import read_budget, read_config, table_budget, table_config
 from voxelbench.errors import ConfigError, nearest
 from voxelbench.expand import RowId, gate, table_runs
-from voxelbench.figure_settings import KINDS, FigureSettings, Montage, Training
+from voxelbench.figure_settings import KINDS, AnalysisFigure, FigureSettings, Montage, Training
 from voxelbench.resolve import data_kind
 from voxelbench.runs import OWN_NETWORK, EvalRun, MethodId, PretrainRun
 from voxelbench.validation import parse
@@ -34,7 +35,7 @@ def figure_names() -> list[str]:
 def figure_settings(name: str) -> FigureSettings:
     """Return what the config says of a figure. A table that it says nothing of is drawn as bars, under its own name.
 
-    Raises ConfigError, naming the nearest, for a figure, kind, table or key that does not exist.
+    Raises ConfigError, naming the nearest, for a figure, kind, table, analysis or key that does not exist.
     """
     config, path = read_config(), paths.config_file()
     tables = {table_figure(table): table for table in config.tables}
@@ -45,13 +46,19 @@ def figure_settings(name: str) -> FigureSettings:
     if kind not in KINDS:
         raise ConfigError(f"{path}: figure '{name}' has kind '{kind}', which nobody draws.{nearest(kind, KINDS)}")
     settings = parse(KINDS[kind], content, f"{path}, figure '{name}'")
-    table_config(settings.table)
+    if isinstance(settings, AnalysisFigure):
+        analysis_settings(settings.analysis)
+    else:
+        table_config(settings.table)
     return settings
 
 
 def figure_budget(name: str, asked: str | None) -> str:
-    """Return the budget that a figure is drawn for: the one asked for, else that of its table."""
-    return table_budget(figure_settings(name).table, asked)
+    """Return the budget that a figure is drawn for: the one asked for, its table's, or the configured one."""
+    settings = figure_settings(name)
+    if isinstance(settings, AnalysisFigure):
+        return asked or read_config().budget
+    return table_budget(settings.table, asked)
 
 
 def figure_inputs(name: str, budget: str) -> list[Path]:
@@ -61,9 +68,15 @@ def figure_inputs(name: str, budget: str) -> list[Path]:
 
 
 def figure_data(settings: FigureSettings, budget: str) -> str:
-    """Return what a figure's table is measured on: `real`, `phantom`, or both joined by a plus."""
-    names = {column.dataset for column in table_config(settings.table).columns}
+    """Return what a figure's table or analysis is measured on: `real`, `phantom`, or both joined by a plus."""
+    names = _datasets(settings)
     return "+".join(sorted({data_kind(registry.dataset_card(name), read_budget(budget)) for name in names}))
+
+
+def _datasets(settings: FigureSettings) -> set[str]:
+    if isinstance(settings, AnalysisFigure):
+        return {scene.dataset for scene in analysis_settings(settings.analysis).scenes}
+    return {column.dataset for column in table_config(settings.table).columns}
 
 
 def figure_title(settings: FigureSettings) -> str:
@@ -148,6 +161,14 @@ def _examples(settings: FigureSettings, budget: str) -> list[Path]:
     return [run.folder() / paths.EXAMPLES for run in montage_runs(settings, budget) if gate(run) is None]
 
 
+def _analysed(*files: str) -> Callable[[FigureSettings, str], list[Path]]:
+    def inputs(settings: FigureSettings, budget: str) -> list[Path]:
+        assert isinstance(settings, AnalysisFigure)
+        return [paths.analysis(budget, settings.analysis) / file for file in files]
+
+    return inputs
+
+
 _DATA = {
     "real": "real data",
     "phantom": "phantoms (synthetic twins)",
@@ -161,4 +182,8 @@ _INPUTS: dict[str, Callable[[FigureSettings, str], list[Path]]] = {
     "critical_difference": _ranks,
     "training": _losses,
     "montage": _examples,
+    "similarity": _analysed(paths.SCORES, paths.TOKENS, paths.SLICES),
+    "distribution": _analysed(paths.SCORES, paths.TOKENS),
+    "organs": _analysed(paths.SCORES, paths.POINTS),
+    "evolution": _analysed(paths.SCORES, paths.TOKENS, paths.SLICES),
 }

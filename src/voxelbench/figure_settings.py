@@ -84,6 +84,52 @@ class Montage(FigureSettings):
     reference: str = "scratch"
 
 
+class AnalysisFigure(FigureSettings):
+    """A figure of an `analysis` of the config, behind which no table stands, so it has a title of its own."""
+
+    table: Literal[""] = ""
+    analysis: str
+    title: str
+
+
+class Similarity(AnalysisFigure):
+    """How similar an anchor is to the tokens of its slice, encoder by encoder."""
+
+    READING = (
+        "Colour: cosine of a token to the anchor (square), over one axial slice; line: the anchor's organ. AUC, and"
+        " precision among as many most similar tokens as hold the organ: over the whole volume; chance in brackets."
+    )
+
+
+class Distribution(AnalysisFigure):
+    """How the similarities of an anchor to all tokens of its volume are distributed."""
+
+    READING = (
+        "Tokens of one volume by their cosine to an anchor: those that hold its organ, and the others, each as a share"
+        " of its kind. Sharpness: (maximum - mean) / standard deviation, how far the best match stands out."
+    )
+
+
+class Organs(AnalysisFigure):
+    """A t-SNE map of the features of organs, with how far apart they lie."""
+
+    READING = (
+        "A mark: one organ of one test case. t-SNE is an illustration: its distances and sizes mean nothing. Silhouette"
+        " and purity (share of the same organ among the nearest others; chance in brackets) are of the features"
+        " themselves, by cosine."
+    )
+
+
+class Evolution(AnalysisFigure):
+    """How often the most similar token of another case holds the anchor's organ, over pretraining."""
+
+    READING = (
+        "Maps: cosine of the tokens of a second case to an anchor of the first; a square is the most similar of its"
+        " volume, where the slice cuts it. Curves: over all organs and ordered pairs of cases, how often the most"
+        " similar token holds the anchor's organ, and the mean AUC. Step 0 is the random start that all share."
+    )
+
+
 KINDS: dict[str, type[FigureSettings]] = {
     "bars": Bars,
     "label_fractions": LabelFractions,
@@ -91,5 +137,9 @@ KINDS: dict[str, type[FigureSettings]] = {
     "critical_difference": CriticalDifference,
     "training": Training,
     "montage": Montage,
+    "similarity": Similarity,
+    "distribution": Distribution,
+    "organs": Organs,
+    "evolution": Evolution,
 }
 """The kinds of figures, and what each may be told. `voxelbench.report.figures.kinds` has who draws them."""

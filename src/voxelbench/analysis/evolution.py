@@ -29,7 +29,7 @@ class Correspondence(NamedTuple):
 
 
 SCORES = [*IDENTITY, "step", *Correspondence._fields, "n_cases", "token_voxels", "hidden", "status", "reason"]
-TOKENS = ["dataset", "method", "variant", "step", "anchor", "x", "y", "z", "similarity", "share", "is_anchor"]
+TOKENS = ["dataset", "method", "variant", "step", "anchor", "x", "y", "z", "similarity", "share", "holds", "is_anchor"]
 FIRST, OTHER = "first", "other"
 """The two cases of a map: that of the anchor, and the one that is searched."""
 
@@ -109,7 +109,7 @@ def _add_map(found: Found, reading: Reading, organ: str, step: int, read: list[P
         return
     similarity = cosines(other.features, first.features[anchor])
     named = {**reading.identity(), "step": step, "anchor": organ}
-    found.tokens += token_rows(named, other, similarity, number, int(similarity.argmax()))
+    found.tokens += token_rows(named, reading, other, number, similarity, int(similarity.argmax()))
     for which, case, tokens, place in zip((FIRST, OTHER), reading.cases, read, (anchor, best), strict=False):
         name = f"{reading.spec.dataset}/{organ}/{which}"
         if name not in found.slices:

@@ -1,6 +1,7 @@
 """Analysis `similarity`: the cosine of an anchor to every token of its volume, encoder by encoder."""
 
 import numpy as np
+import pandas as pd
 
 from voxelbench import paths, registry
 from voxelbench.analysis.plan import check_scene, scene_runs
@@ -12,7 +13,7 @@ from voxelbench.evaluate.tokens import PlacedTokens
 
 IDENTITY = ["budget", "data", "dataset", "corpus", "method", "variant", "encoder", "seed"]
 SCORES = [*IDENTITY, "case_id", "anchor", *Telling._fields, "token_voxels", "hidden", "status", "reason"]
-TOKENS = ["dataset", "method", "variant", "anchor", "x", "y", "z", "similarity", "share", "is_anchor"]
+TOKENS = ["dataset", "method", "variant", "anchor", "x", "y", "z", "similarity", "share", "holds", "is_anchor"]
 
 
 class Found:
@@ -60,7 +61,7 @@ def _read_anchor(found: Found, reading: Reading, tokens: PlacedTokens, organ: st
     holds = tokens.shares[:, number] >= reading.recipe.min_share
     if not hidden:
         named = {"dataset": reading.spec.dataset, "anchor": organ}
-        found.tokens += token_rows({**reading.identity(), **named}, tokens, similarity, number, place)
+        found.tokens += token_rows({**reading.identity(), **named}, reading, tokens, number, similarity, place)
         z = int(tokens.starts[place, 2]) + reading.recipe.stride // 2
         name = f"{reading.spec.dataset}/{organ}"
         if name not in found.slices:
@@ -69,11 +70,18 @@ def _read_anchor(found: Found, reading: Reading, tokens: PlacedTokens, organ: st
     return {**row, **telling._asdict(), "token_voxels": reading.recipe.stride, "status": "ok"}
 
 
-def token_rows(named: Row, tokens: PlacedTokens, similarity: np.ndarray, organ: int, anchor: int | None) -> list[Row]:
-    """Return a row for each token: where it starts, its similarity to the anchor, and the organ's share of it."""
-    return [
-        {**named, "x": x, "y": y, "z": z, "similarity": cosine, "share": share, "is_anchor": int(place == anchor)}
-        for place, ((x, y, z), cosine, share) in enumerate(
-            zip(tokens.starts.tolist(), similarity.tolist(), tokens.shares[:, organ].tolist(), strict=True)
-        )
-    ]
+def token_rows(
+    named: Row, reading: Reading, tokens: PlacedTokens, organ: int, similarity: np.ndarray, anchor: int
+) -> list[Row]:
+    """Return a row for each token: its start, its similarity, the organ's share of it, and whether it holds the organ.
+
+    `anchor` is the token that a map marks.
+    """
+    shares = tokens.shares[:, organ]
+    table = pd.DataFrame(tokens.starts, columns=["x", "y", "z"]).assign(
+        similarity=similarity,
+        share=shares,
+        holds=(shares >= reading.recipe.min_share).astype(int),
+        is_anchor=(np.arange(len(shares)) == anchor).astype(int),
+    )
+    return [named | {str(key): value for key, value in row.items()} for row in table.to_dict("records")]

@@ -28,12 +28,13 @@ def why_hidden(card: DatasetCard, data: str) -> str:
 def axial_slice(case: Case, spec: EvalSpec, classes: Classes, organ: str, z: int) -> dict[str, np.ndarray]:
     """Return what is shown of one slice: `image` uint8 (X, Y), `organ` bool (X, Y), `spacing_mm` of both axes, `z`.
 
-    The image is scaled as finetuning reads it and stretched over its own range.
+    The image is in the window that finetuning reads, where it reads one, and stretched over its own range.
     """
     (channel,) = spec.task.inputs
     rules = recipe(spec.dataset, spec.task, spec.budget).intensity
     position = registry.dataset_card(spec.dataset).channels.index(channel)
-    volume = read_scaled(case, (channel,), (rules[position if len(rules) > 1 else 0],))[0]
+    rule = rules[position if len(rules) > 1 else 0]
+    volume = (read_scaled(case, (channel,), (rule,)) if rule.kind == "window" else case.read((channel,)))[0]
     low, high = np.percentile(volume, (0.5, 99.5))
     label = case.label()
     assert label is not None, "the cases of a token probe are labelled"

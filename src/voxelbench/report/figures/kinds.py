@@ -13,9 +13,13 @@ from voxelbench.report.figures import (
     bars,
     cost_quality,
     critical_difference,
+    distribution,
+    evolution,
     label_fractions,
     montage,
     montage_draw,
+    organs,
+    similarity,
     training,
 )
 from voxelbench.report.figures.request import Request
@@ -38,4 +42,8 @@ DRAWN_BY = {
     "critical_difference": Kind(critical_difference.numbers, critical_difference.draw),
     "training": Kind(training.numbers, training.draw),
     "montage": Kind(montage.numbers, montage_draw.draw),
+    "similarity": Kind(similarity.numbers, similarity.draw),
+    "distribution": Kind(distribution.numbers, distribution.draw),
+    "organs": Kind(organs.numbers, organs.draw),
+    "evolution": Kind(evolution.numbers, evolution.draw),
 }
