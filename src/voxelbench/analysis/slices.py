@@ -14,13 +14,10 @@ from voxelbench.data.loading import read_scaled
 from voxelbench.evaluate.labels import Classes, class_masks
 from voxelbench.resolve import EvalSpec, recipe
 
-_OPEN = ("yes", "under ")
-"""How `redistribute` of a card begins where a slice of a real volume may be passed on."""
-
 
 def why_hidden(card: DatasetCard, data: str) -> str:
     """Return why no slice of a dataset may be shown, or nothing: a twin's always may, a real one's if its card says."""
-    if data == "phantom" or card.redistribute.startswith(_OPEN):
+    if data == "phantom" or card.may_be_redistributed:
         return ""
     return f"no picture: {card.name} may not be passed on ({card.redistribute})"
 

@@ -23,10 +23,15 @@ def read_analysis(request: Request, file: str) -> pd.DataFrame:
     return table.assign(**{column: table[column].fillna("") for column in present})
 
 
-def read_slices(request: Request) -> dict[str, Slice]:
-    """Read the slices of the figure's analysis by their names."""
+def slices_path(request: Request) -> str:
+    """Return the file of the slices of the figure's analysis. Raises DataError if it is not there."""
+    return str(_file(request, paths.SLICES))
+
+
+def read_slices(path: str) -> dict[str, Slice]:
+    """Read slices by their names."""
     slices: dict[str, Slice] = {}
-    with np.load(_file(request, paths.SLICES)) as arrays:
+    with np.load(path) as arrays:
         for key in arrays.files:
             name, _, what = key.rpartition("/")
             slices.setdefault(name, {})[what] = arrays[key]

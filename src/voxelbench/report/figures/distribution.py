@@ -46,7 +46,7 @@ def draw(numbers: pd.DataFrame) -> Figure:
     """Draw a panel an anchor and encoder."""
     looks = style.looks(style.systems(numbers))
     scenes = list(numbers.groupby(["dataset", "anchor"], sort=False))
-    figure = Figure((style.PAGE_WIDTH, _PANEL_INCHES * len(scenes) + 0.35), layout="constrained")
+    figure = Figure((style.PAGE_WIDTH, _PANEL_INCHES * len(scenes) + 0.3), layout="constrained")
     panels = figure.subplots(len(scenes), len(looks), squeeze=False, sharex=True)
     for place, ((dataset, anchor), rows) in enumerate(scenes):
         for axes, (system, look) in zip(panels[place], looks.items(), strict=True):
@@ -55,11 +55,13 @@ def draw(numbers: pd.DataFrame) -> Figure:
                 maps.draw_reason(axes, why_empty(own))
             else:
                 _draw_panel(axes, own, look)
+            if place == len(scenes) - 1:
+                axes.set_xlabel("cosine", size=6.5)
             if place == 0:
                 axes.set_title(look.label, size=7)
         panels[place, 0].set_ylabel(f"{dataset}\n{anchor}", size=7)
     kinds = [Patch(color=style.FAINT, label="tokens of the organ"), Line2D([], [], color=style.INK, label="the others")]
-    figure.legend(handles=kinds, ncols=2, loc="outside lower center")
+    figure.legend(handles=kinds, ncols=2)
     return figure
 
 
@@ -76,5 +78,5 @@ def _draw_panel(axes: Axes, bins: pd.DataFrame, look: style.Look) -> None:
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.set_xlim(-1, 1)
-    axes.set_ylim(0, 1.5 * max(organ.max(), other.max()))
+    axes.set_ylim(0, 1.65 * max(organ.max(), other.max()))
     axes.tick_params(labelsize=6)

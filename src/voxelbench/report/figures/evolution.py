@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from voxelbench import paths
 from voxelbench.report.figures import maps, style
-from voxelbench.report.figures.analyses import ENCODER, Slice, read_analysis, read_slices, why_empty
+from voxelbench.report.figures.analyses import ENCODER, Slice, read_analysis, read_slices, slices_path, why_empty
 from voxelbench.report.figures.request import Request
 
 _SCORES = ["n_anchors", "accuracy", "chance", "auc", "n_cases", "token_voxels", "hidden", "reason"]
@@ -20,20 +20,19 @@ _MAP_INCHES, _CURVE_INCHES = 0.85, 1.9
 def numbers(request: Request) -> pd.DataFrame:
     """Return a row a snapshot and token that is shown, with the snapshot's scores; without tokens, these alone."""
     scores, tokens = read_analysis(request, paths.SCORES), read_analysis(request, paths.TOKENS)
-    slices = read_slices(request)
+    path = slices_path(request)
+    slices = read_slices(path)
     keys = [*ENCODER, "step"]
     rows = scores[[*keys, "encoder", *_SCORES]].merge(tokens, "left", keys)
     shown = {name.removesuffix("/other"): int(each["z"]) for name, each in slices.items() if name.endswith("/other")}
     z = (rows["dataset"] + "/" + rows["anchor"]).map(shown)
     is_cut = (rows["z"] <= z) & (z < rows["z"] + rows["token_voxels"])
-    rows = rows[is_cut | rows["z"].isna()].reset_index(drop=True)
-    rows.attrs["slices"] = slices
-    return rows
+    return rows[is_cut | rows["z"].isna()].assign(slices=path).reset_index(drop=True)
 
 
 def draw(numbers: pd.DataFrame) -> Figure:
     """Draw the maps, a row a method and a column a snapshot, for the first anchor; and below them the curves."""
-    slices: dict[str, Slice] = numbers.attrs["slices"]
+    slices = read_slices(numbers["slices"].iloc[0])
     looks = style.looks(style.systems(numbers))
     steps = sorted(numbers["step"].dropna().unique())
     anchors = numbers["anchor"].replace("", np.nan).dropna()
@@ -45,6 +44,7 @@ def draw(numbers: pd.DataFrame) -> Figure:
         anchor = numbers.loc[anchors.index[0]]
         _draw_maps(parts[0], numbers[numbers["anchor"] == anchor["anchor"]], slices, looks, steps)
     _draw_curves(parts[1], numbers.drop_duplicates([*ENCODER, "step"]), looks)
+    figure.legend(handles=style.legend_handles(looks.values()), ncols=len(looks))
     return figure
 
 
@@ -89,7 +89,6 @@ def _draw_curves(figure: Any, scores: pd.DataFrame, looks: dict[style.System, st
         axes.set_xlabel("step of pretraining")
         axes.set_xticks(sorted(scores["step"].dropna().unique()))
         axes.grid(axis="y")
-    figure.legend(handles=style.legend_handles(looks.values()), loc="outside right center")
 
 
 def _draw_chance(axes: Axes, chance: float) -> None:

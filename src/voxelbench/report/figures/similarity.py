@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from voxelbench import paths
 from voxelbench.report.figures import maps, style
-from voxelbench.report.figures.analyses import ENCODER, Slice, read_analysis, read_slices, why_empty
+from voxelbench.report.figures.analyses import ENCODER, Slice, read_analysis, read_slices, slices_path, why_empty
 from voxelbench.report.figures.request import Request
 
 _SCORES = ["n_tokens", "n_holding", "auc", "precision", "chance", "token_voxels", "hidden", "reason"]
@@ -16,20 +16,19 @@ _PANEL_INCHES = 1.05
 def numbers(request: Request) -> pd.DataFrame:
     """Return a row a token of the slices that are shown, with the scores of its anchor; without tokens, the reason."""
     scores, tokens = read_analysis(request, paths.SCORES), read_analysis(request, paths.TOKENS)
-    slices = read_slices(request)
+    path = slices_path(request)
+    slices = read_slices(path)
     keys = [*ENCODER, "anchor"]
     rows = scores[[*keys, "encoder", *_SCORES]].merge(tokens, "left", keys)
     shown = {name: int(each["z"]) for name, each in slices.items()}
     z = (rows["dataset"] + "/" + rows["anchor"]).map(shown)
     is_cut = (rows["z"] <= z) & (z < rows["z"] + rows["token_voxels"])
-    rows = rows[is_cut | rows["z"].isna()].reset_index(drop=True)
-    rows.attrs["slices"] = slices
-    return rows
+    return rows[is_cut | rows["z"].isna()].assign(slices=path).reset_index(drop=True)
 
 
 def draw(numbers: pd.DataFrame) -> Figure:
     """Draw the slice of each anchor, and beside it the similarities of each encoder."""
-    slices: dict[str, Slice] = numbers.attrs["slices"]
+    slices = read_slices(numbers["slices"].iloc[0])
     looks = style.looks(style.systems(numbers))
     scenes = list(numbers.groupby(["dataset", "anchor"], sort=False))
     figure = Figure((style.PAGE_WIDTH, _PANEL_INCHES * len(scenes) + 0.2), layout="constrained")
