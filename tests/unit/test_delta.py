@@ -74,7 +74,8 @@ def test_what_differs_is_named_and_nothing_is_judged(changes, said):
     differing = {name: value for name, value in changes.items() if name != "bounds"}
     row = of_s2dc(verdicts(CLAIMS, [ours("s2dc", 84.0, low, high, **differing), gain(2, 1, 3, **differing)]))
     assert (row["verdict"], row["reason"]) == ("not comparable", said)
-    assert row["value"] == 84 and row["delta"] == 0 and row["gain_verdict"] == "not comparable"
+    assert row["value"] == 84 and row["gain_verdict"] == "not comparable"
+    assert row["delta"] == 0 or (row["data"] == "phantom" and pd.isna(row["delta"]))
 
 
 def test_all_differences_are_named_at_once():
@@ -99,6 +100,19 @@ def test_an_average_of_unknown_composition_is_not_comparable():
     average = claim("s2dc", 81.43, dataset="average", task="", metric="average", split="", selection="")
     row = of_s2dc(verdicts([average], []))
     assert row["verdict"] == "not comparable" and "enter the average is not published" in row["reason"]
+
+
+def test_a_gain_over_a_method_that_is_not_named_is_not_comparable():
+    row = of_s2dc(verdicts([claim("s2dc", 1.77, statistic="gain", baseline="best_other")], [gain(2, 1, 3)]))
+    assert (row["verdict"], row["reason"]) == (
+        "not comparable",
+        "the source does not name the method that it is a gain over",
+    )
+
+
+def test_a_published_gain_over_scratch_is_judged_by_ours():
+    row = of_s2dc(verdicts([claim("s2dc", 2.0, statistic="gain")], [ours("s2dc", 84, 83, 85), gain(1.8, 0.5, 3.1)]))
+    assert (row["value"], row["verdict"]) == (1.8, "reproduced")
 
 
 def test_of_two_spaces_and_selections_the_one_counts_that_was_published():

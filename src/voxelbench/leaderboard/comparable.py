@@ -5,6 +5,9 @@ from voxelbench.leaderboard.row import AVERAGE, LeaderboardRow
 FULL = "full"
 """The budget of the published lengths."""
 
+UNNAMED = "best_other"
+"""The baseline of a gain over a method that the source does not name."""
+
 _FACTS = {
     "protocol": "training",
     "selection": "weights selected",
@@ -19,10 +22,17 @@ _NEEDED = ("selection", "split")
 """Without these nobody knows whose cases a value is of, and who chose the weights."""
 
 
+def is_undefined(published: LeaderboardRow) -> bool:
+    """Whether nobody could measure the same, since the source does not say what it is."""
+    return published.dataset == AVERAGE or published.baseline == UNNAMED
+
+
 def obstacles(published: LeaderboardRow) -> list[str]:
     """Return what keeps a published value from being compared with any other."""
     if published.dataset == AVERAGE:
         return ["how reconstruction and translation enter the average is not published"]
+    if published.baseline == UNNAMED:
+        return ["the source does not name the method that it is a gain over"]
     unknown = [f"its {name} is not published" for name in _NEEDED if not getattr(published, name)]
     is_about = ["the source says only about how much"] if published.certainty == "approximate" else []
     return is_about + unknown

@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from voxelbench.leaderboard.comparable import differences, obstacles
+from voxelbench.leaderboard.comparable import differences, is_undefined, obstacles
 from voxelbench.leaderboard.measured import Absent, Measured
-from voxelbench.leaderboard.row import AVERAGE, LeaderboardRow
+from voxelbench.leaderboard.row import LeaderboardRow
 from voxelbench.report.verdict import NOTHING, Bounds, Verdict, judge
 from voxelbench.runs import RANDOM
 
@@ -60,8 +60,8 @@ def _rows(claim: LeaderboardRow, published: Sequence[LeaderboardRow], ours: Meas
     matches = _closest(claim, ours.rows)
     if matches:
         return [known | _ours(claim, reference, row, ours.rows) for row in matches]
-    is_average = claim.dataset == AVERAGE
-    verdict = _incomparable(obstacles(claim)) if is_average else Verdict("not run", _why_absent(claim, ours))
+    absent = Verdict("not run", _why_absent(claim, ours))
+    verdict = _incomparable(obstacles(claim)) if is_undefined(claim) else absent
     return [known | {"verdict": verdict.name, "reason": verdict.reason}]
 
 
@@ -70,7 +70,8 @@ def _ours(
 ) -> dict[str, Any]:
     """Return the columns of our value: the number, how far it is from the claim, and the verdicts on value and gain."""
     columns = {name: getattr(row, name) for name in (*_OURS, "contamination", "spec_sha256s")}
-    columns["delta"] = round(row.value, 2) - claim.value
+    # A synthetic twin differs from a published value by nothing that has a meaning.
+    columns["delta"] = round(row.value, 2) - claim.value if row.data == "real" else None
     reasons = [*obstacles(claim), *differences(claim, row)]
     compared_with = 0.0 if claim.statistic == "gain" else reference.value if reference else None
     verdict = _incomparable(reasons) if reasons else judge(claim.value, compared_with, _bounds(row))
