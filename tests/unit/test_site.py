@@ -32,6 +32,14 @@ N_CELLS = 104
 TWO_MEGABYTES = 2_000_000
 
 
+def write_slices(run):
+    rng = np.random.RandomState(0)
+    panels = {name: rng.randint(0, 4, (20, 16)).astype(np.uint8) for name in ("image", "truth", "answer")}
+    examples = [Example(name, panels) for name in ("case_00", "case_01")]
+    rows = [Row(each.case_id, each.case_id, "organ", "dice", 0.5, 9, "native") for each in examples]
+    write_examples(run.folder() / paths.EXAMPLES, TaskKind.segmentation, examples, rows)
+
+
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
     root = tmp_path_factory.mktemp("checkout")
@@ -39,12 +47,7 @@ def checkout(tmp_path_factory):
     with standing_in(root):
         for table in TABLES:
             write_results(table)
-        rng = np.random.RandomState(0)
-        panels = {name: rng.randint(0, 4, (20, 16)).astype(np.uint8) for name in ("image", "truth", "answer")}
-        examples = [Example(name, panels) for name in ("case_00", "case_01")]
-        rows = [Row(each.case_id, each.case_id, "organ", "dice", 0.5, 9, "native") for each in examples]
-        run = next(run for column, run in table_runs("table1", "demo") if column.name == "btcv")
-        write_examples(run.folder() / paths.EXAMPLES, TaskKind.segmentation, examples, rows)
+        write_slices(next(run for column, run in table_runs("table1", "demo") if column.name == "btcv"))
         assert main(["site"]) == 0
         yield root
 
@@ -137,6 +140,22 @@ def test_a_cell_shows_what_its_run_saw_knew_and_answered(site, cells):
     assert "From top to bottom: image, truth, answer." in cells[name].text
     picture = np.asarray(Image.open(site / "cells" / image["src"]))
     assert picture.shape == (3 * TILE, 2 * TILE, 3)
+
+
+def test_cases_that_may_not_be_passed_on_are_neither_shown_nor_listed(tmp_path):
+    lay_out(tmp_path, ("probes",))
+    with standing_in(tmp_path):
+        write_results("probes", data="real")
+        for _, run in table_runs("probes", "demo"):
+            write_slices(run)
+        assert main(["site"]) == 0
+        site = paths.site().parent
+        listed, unlisted = (
+            Page(site / "cells" / f"probes-{name}-scratch-swin12-demo.html") for name in ("cc_ccii", "adni")
+        )
+        assert not (site / "montages").exists()
+    assert "case_05" in listed.text and "stay out of pages that others may read" in listed.text
+    assert "case_05" not in unlisted.text and "no, nor tables of subjects" in unlisted.text
 
 
 def test_a_panel_lies_as_radiologists_look_at_it():

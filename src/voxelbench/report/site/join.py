@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from voxelbench import registry
+from voxelbench.cards import DatasetCard
 from voxelbench.report.site.evidence import eval_run, read_run
 from voxelbench.report.site.model import Cell, Line, Matrix, Pretraining, System, slug, system
 from voxelbench.report.site.sources import Row, TableSource
@@ -29,10 +30,10 @@ def build_matrix(table: TableSource) -> Matrix:
 def build_cells(table: TableSource) -> Iterator[Cell]:
     """Yield the cells of a table, each with the runs behind it."""
     groups = {name: _by_cell(getattr(table, name)) for name in ("scores", "cases", "comparisons", "costs")}
-    modalities = {name: registry.dataset_card(name).modality for name in {row["dataset"] for row in table.scores}}
+    cards = {name: registry.dataset_card(name) for name in {row["dataset"] for row in table.scores}}
     for key, scores in groups["scores"].items():
         others = {name: groups[name].get(key, []) for name in ("cases", "comparisons", "costs")}
-        yield _cell(table, key, modalities[scores[0]["dataset"]], scores, **others)
+        yield _cell(table, key, cards[scores[0]["dataset"]], scores, **others)
 
 
 def _by_cell(rows: list[Row]) -> dict[tuple[str, System], list[Row]]:
@@ -45,7 +46,7 @@ def _by_cell(rows: list[Row]) -> dict[tuple[str, System], list[Row]]:
 def _cell(
     table: TableSource,
     key: tuple[str, System],
-    modality: str,
+    card: DatasetCard,
     scores: list[Row],
     cases: list[Row],
     comparisons: list[Row],
@@ -61,7 +62,7 @@ def _cell(
         system=key[1],
         row=(absent or scores)[0],
         statistics=comparisons[0] if comparisons else {},
-        modality=modality,
+        card=card,
         runs=tuple(map(read_run, runs)),
         pretraining=tuple(map(_pretraining, pretrained)),
         contaminations=tuple(record for record in records if record),

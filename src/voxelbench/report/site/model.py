@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from voxelbench.cards import DatasetCard
 from voxelbench.report.site.evidence import Run
 from voxelbench.report.site.sources import Row, TableSource
 from voxelbench.report.table_view import NOTE_SEPARATOR
@@ -46,7 +47,7 @@ class Cell:
     system: System
     row: Row
     statistics: Row
-    modality: str
+    card: DatasetCard
     runs: tuple[Run, ...]
     pretraining: tuple[Pretraining, ...]
     contaminations: tuple[Path, ...]
@@ -64,6 +65,21 @@ class Cell:
     def page(self) -> str:
         """The page of the cell, from the top of the site."""
         return f"cells/{slug(self.table.name, self.column, self.name, self.system[2])}.html"
+
+    @property
+    def modality(self) -> str:
+        """The modality of the dataset."""
+        return self.card.modality
+
+    @property
+    def shows_slices(self) -> bool:
+        """Whether slices of the cases may be on a page that others read: of synthetic ones always."""
+        return self.row["data"] != "real" or self.card.may_be_redistributed
+
+    @property
+    def lists_subjects(self) -> bool:
+        """Whether a page that others read may have a line a case: of synthetic ones always."""
+        return self.row["data"] != "real" or self.card.lists_subjects
 
     @property
     def status(self) -> str:

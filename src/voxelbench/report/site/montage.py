@@ -1,12 +1,12 @@
 """What a run saw, knew and answered, as one picture: a column a test case, a row a panel."""
 
-import colorsys
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from voxelbench.evaluate.examples import Example, read_examples
+from voxelbench.report.figures.montage_tiles import class_colour
 
 N_CASES = 6
 TILE = 96
@@ -47,13 +47,8 @@ def painted(image: np.ndarray, classes: np.ndarray) -> np.ndarray:
     colours = np.repeat(image[..., None], 3, axis=-1).astype(float)
     for number in np.unique(classes[classes > 0]):
         where = classes == number
-        colours[where] = (1 - PAINT) * colours[where] + PAINT * _colour(int(number))
+        colours[where] = (1 - PAINT) * colours[where] + PAINT * 255 * np.array(class_colour(int(number)))
     return colours.round().astype(np.uint8)
-
-
-def _colour(number: int) -> np.ndarray:
-    """Return the RGB of a class: hues a golden angle apart, so that neighbours never look alike."""
-    return 255 * np.array(colorsys.hsv_to_rgb((0.05 + number * 0.618034) % 1, 0.85, 1.0))
 
 
 def _greys(example: Example, panel: np.ndarray) -> np.ndarray:

@@ -35,13 +35,14 @@ N_CASES_SHOWN = 60
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture of the results, and the words around it; `file` is None where it was not drawn."""
+    """A picture of the results, and the words around it; `file` is None where it was not drawn, or may not be shown."""
 
     name: str
     title: str
     caption: str
     expected: Path
     file: Path | None
+    is_withheld: bool
 
     @property
     def page(self) -> str:
@@ -192,7 +193,10 @@ def _figure(name: str, asked: str | None) -> Figure:
     budget, settings = figure_budget(name, asked), figure_settings(name)
     formats = [paths.figure(budget, name, suffix) for suffix in (".svg", ".png")]
     file = next((path for path in formats if path.is_file()), None)
-    return Figure(name, figure_title(settings), figure_caption(settings, budget), formats[0], file)
+    numbers = read_rows(paths.figure(budget, name, ".csv"))
+    is_withheld = any(row.get("may_be_published") == "False" for row in numbers)
+    caption = figure_caption(settings, budget)
+    return Figure(name, figure_title(settings), caption, formats[0], None if is_withheld else file, is_withheld)
 
 
 def _documents() -> dict[str, str]:
