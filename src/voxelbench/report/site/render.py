@@ -20,7 +20,7 @@ from voxelbench.report.site.markdown import Document, read_document
 from voxelbench.report.site.model import Cell, is_demonstration, slug
 from voxelbench.report.site.montage import panels, write_montage
 from voxelbench.report.site.sheet import build_sheet
-from voxelbench.report.site.sources import read_rows, read_table, site_figures
+from voxelbench.report.site.sources import drawn_figures, read_rows, read_table
 
 PACKAGE = "voxelbench.report.site"
 ASSETS = ("site.css", "site.js")
@@ -152,7 +152,7 @@ class Site:
 
     def figures(self) -> list[Figure]:
         """Return the figures, and have them copied."""
-        figures = [_figure(name, self.asked_budget) for name in site_figures()]
+        figures = [_figure(name, self.asked_budget) for name in drawn_figures(self.asked_budget)]
         self.images |= {figure.page: figure.file for figure in figures if figure.file}
         return figures
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from voxelbench import paths
 from voxelbench.config import Table, read_config, table_budget, table_config
-from voxelbench.figure_inputs import figure_names, figure_settings
+from voxelbench.figure_inputs import figure_budget, figure_names, figure_settings
 
 Row = dict[str, str]
 """One line of a CSV, by column."""
@@ -57,9 +57,18 @@ def table_files(name: str, budget: str) -> dict[str, Path]:
     }
 
 
-def site_figures() -> tuple[str, ...]:
-    """Return the names of the figures that the site shows: those of the config, else all of its tables."""
+def site_figures() -> list[str]:
+    """Return the figures that the site is made with: those of the config, else all of its tables."""
     site = read_config().site
     if site.figures is not None:
-        return site.figures
-    return tuple(name for name in figure_names() if figure_settings(name).table in site.tables)
+        return list(site.figures)
+    return [name for name in figure_names() if figure_settings(name).table in site.tables]
+
+
+def drawn_figures(asked: str | None) -> list[str]:
+    """Return the figures that the site shows: those that it is made with, then others of its budgets that are there."""
+    made = site_figures()
+    if read_config().site.figures is not None:
+        return made
+    others = (name for name in figure_names() if name not in made)
+    return [*made, *(name for name in others if paths.figure(figure_budget(name, asked), name).is_file())]
