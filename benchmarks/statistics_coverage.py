@@ -41,16 +41,17 @@ def _with_missed(rng: Rng, n: int) -> np.ndarray:
 
 
 NORMAL = Kind("normal, sd 10", lambda rng, n: rng.normal(70, 10, n), 70)
+CLOSE = Kind("normal, sd 3", lambda rng, n: rng.normal(70, 3, n), 70)
 SKEWED = Kind("Dice, beta(8, 2)", lambda rng, n: 100 * rng.beta(8, 2, n), 80)
 MISSED = Kind("Dice, 15 % missed", _with_missed, 68)
 ANSWERS = Kind("right or wrong, 80 %", lambda rng, n: 100.0 * (rng.uniform(size=n) < 0.8), 80)
 
 
 def scores(rng: Rng, kind: Kind, n_patients: int, n_seeds: int, seed_sd: float) -> np.ndarray:
-    """Draw scores (patients, seeds): patient, seed, and 3 points of noise that no two runs share."""
+    """Draw scores (patients, seeds): patient, seed, and, of several runs, 3 points of noise that no two share."""
     patients = kind.draw(rng, n_patients)[:, None]
     if n_seeds == 1:
-        return patients
+        return patients + (rng.normal(0, seed_sd) if seed_sd else 0)
     return patients + rng.normal(0, seed_sd, n_seeds) + rng.normal(0, 3, (n_patients, n_seeds))
 
 
@@ -95,9 +96,9 @@ def report_coverage(n_simulations: int) -> None:
     """Print the coverage of each kind of scores, with one seed and with three."""
     print("\n| scores | seeds | patients | BCa | percentile | basic | Student's t |\n|---|---|---|---|---|---|---|")
     settings = [(kind, 1, 0.0) for kind in (NORMAL, SKEWED, MISSED, ANSWERS)]
-    settings += [(kind, 3, sd) for kind in (NORMAL, SKEWED) for sd in (0.0, 1.0)]
+    settings += [(NORMAL, 3, 0.0), (NORMAL, 3, 1.0), (NORMAL, 3, 3.0), (SKEWED, 3, 0.0), (SKEWED, 3, 1.0)]
     for kind, n_seeds, sd in settings:
-        seeds = f"{n_seeds}, sd {sd:g}" if n_seeds > 1 else "1"
+        seeds = _seeds(n_seeds, sd)
         for n in SIZES:
             draw = lambda rng, n=n: (scores(rng, kind, n, n_seeds, sd), np.arange(n))  # noqa: B023, E731
             _print_row(kind.name, seeds, n, *coverage(draw, kind.mean, n_simulations))
@@ -110,10 +111,11 @@ def report_false_positives(n_simulations: int) -> None:
     """Print how often a family without any true difference has a finding."""
     print("\n| scores | seeds | patients | against scratch | all pairs | the best, corrected for it alone |")
     print("|---|---|---|---|---|---|")
-    for kind, n_seeds, sd in [(NORMAL, 1, 0.0), (SKEWED, 1, 0.0), (ANSWERS, 1, 0.0), (NORMAL, 3, 1.0)]:
+    settings = [(NORMAL, 1, 0.0), (SKEWED, 1, 0.0), (ANSWERS, 1, 0.0), (CLOSE, 1, 1.0), (CLOSE, 3, 1.0)]
+    for kind, n_seeds, sd in settings:
         for n in SIZES:
             found = np.mean([_false_findings(Rng(i), kind, n, n_seeds, sd) for i in range(n_simulations)], axis=0)
-            _print_row(kind.name, f"{n_seeds}, sd {sd:g}" if n_seeds > 1 else "1", n, *(100 * found))
+            _print_row(kind.name, _seeds(n_seeds, sd), n, *(100 * found))
 
 
 def _false_findings(rng: Rng, kind: Kind, n_patients: int, n_seeds: int, sd: float) -> list[bool]:
@@ -166,6 +168,10 @@ def report_ties() -> None:
             exact = np.array([signed_rank(np.repeat([1.0, -1.0], [up, n - up])).p for up in ups])
             normal = 2 * norm.sf(np.abs(2 * ups - n) / np.sqrt(n))
             _print_row(n, f"{100 * level:g}", *(100 * chance[p <= level].sum() for p in (exact, normal)))
+
+
+def _seeds(n_seeds: int, sd: float) -> str:
+    return f"{n_seeds}, sd {sd:g}" if sd else str(n_seeds)
 
 
 def _print_row(*cells: object) -> None:

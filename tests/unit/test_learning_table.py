@@ -28,6 +28,7 @@ def learning(checkout):
     column = {"name": "organs", "dataset": "btcv", "task": "segmentation"}
     own = {"protocol": "token_probe", "budget": "learn", "methods": list(AUC), "seeds": list(SEEDS)}
     content["tables"] = {"small": {"title": "Small", "columns": [column], **own}}
+    content["site"] = {"tables": ["small"]}
     file.write_text(yaml.safe_dump(content))
     return checkout
 

@@ -4,12 +4,9 @@ from typing import NamedTuple
 
 from voxelbench.report.case_matrices import Cell, System
 from voxelbench.report.statistics.paired import PATIENT, Difference
-from voxelbench.report.statistics.power import first_level, is_hopeless
+from voxelbench.report.statistics.power import SMALL, first_level, is_hopeless
 from voxelbench.report.statistics.signed_rank import smallest_p
 from voxelbench.report.table_view import NOTE_SEPARATOR
-
-_NARROW = 20
-"""Patients below which the bootstrap is known to be too narrow; docs/statistics.md has what was measured."""
 
 
 class Compared(NamedTuple):
@@ -49,10 +46,10 @@ def _on_interval(cell: Cell, n_patients: int) -> list[str]:
     said = []
     if cell.scores.to_numpy().std() == 0:
         said.append("all cases score the same, so the interval is a point, which is no certainty")
-    elif n_patients < _NARROW:
-        said.append(f"{n_patients} patients: an interval from fewer than {_NARROW} is too narrow")
+    elif n_patients < SMALL:
+        said.append(f"{n_patients} patients: an interval from fewer than {SMALL} is too narrow")
     if cell.scores.shape[1] == 1:
-        said.append("one seed: how much another one would change is not in interval and tests")
+        said.append("one seed: interval and tests are about these networks, another seed may turn them")
     return said
 
 
