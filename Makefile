@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv nnunet test test-browser test-nnunet check FORCE
+.PHONY: help venv nnunet report test test-browser test-nnunet check FORCE
 .PRECIOUS: results/% results/%.csv results/leaderboard/%.csv
 
 VENV := .venv
@@ -55,6 +55,10 @@ results/leaderboard/%.csv: $(INSTALLED) FORCE
 
 results/%: $(INSTALLED) FORCE
 	@$(SNAKEMAKE)
+
+report: $(INSTALLED) ## make what a report shows, and results/report.html: one page to pass on
+	@snakemake evidence --cores all --keep-going $(USE_CONDA) $(FLAGS)
+	@snakemake evidence --report results/report.html $(USE_CONDA) $(FLAGS)
 
 test: $(INSTALLED) ## run all tests; one BLAS thread each, one process a core
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 pytest --numprocesses auto --maxprocesses 8 --ignore tests/browser $(FLAGS)

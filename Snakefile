@@ -9,6 +9,9 @@ min_version("9.0")
 sys.path.insert(0, str(Path(workflow.basedir, "src")))
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 # ---- data: download or synthesise, then prepare -----------------------------------------------------------------
 include: "workflow/rules/data.smk"
@@ -28,6 +31,13 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/leaderboard.smk"
 # ---- site: the leaderboard, with a page for every cell ----------------------------------------------------------
 include: "workflow/rules/site.smk"
+
+
+# Everything that a report of the configured budget shows: `make report`.
+rule evidence:
+    input:
+        site_files,
+        [paths.delta(BUDGET.name)] if CONFIG.leaderboard else [],
 
 
 rule all:

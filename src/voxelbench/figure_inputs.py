@@ -3,7 +3,7 @@
 Snakemake's own process imports this module: no torch here, and no matplotlib.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,14 +69,18 @@ def figure_inputs(name: str, budget: str) -> list[Path]:
 
 def figure_data(settings: FigureSettings, budget: str) -> str:
     """Return what a figure's table or analysis is measured on: `real`, `phantom`, or both joined by a plus."""
-    names = _datasets(settings)
-    return "+".join(sorted({data_kind(registry.dataset_card(name), read_budget(budget)) for name in names}))
-
-
-def _datasets(settings: FigureSettings) -> set[str]:
     if isinstance(settings, AnalysisFigure):
-        return {scene.dataset for scene in analysis_settings(settings.analysis).scenes}
-    return {column.dataset for column in table_config(settings.table).columns}
+        return _data((scene.dataset for scene in analysis_settings(settings.analysis).scenes), budget)
+    return table_data(settings.table, budget)
+
+
+def table_data(table: str, budget: str) -> str:
+    """Return what a table is measured on, likewise."""
+    return _data((column.dataset for column in table_config(table).columns), budget)
+
+
+def _data(datasets: Iterable[str], budget: str) -> str:
+    return "+".join(sorted({data_kind(registry.dataset_card(name), read_budget(budget)) for name in datasets}))
 
 
 def figure_title(settings: FigureSettings) -> str:
@@ -86,10 +90,18 @@ def figure_title(settings: FigureSettings) -> str:
 
 def figure_caption(settings: FigureSettings, budget: str) -> str:
     """Return what stands under a figure: how long it ran, on what, whether that ranks methods, and how to read it."""
-    data = figure_data(settings, budget)
+    return f"{_runs_on(figure_data(settings, budget), budget)} {settings.READING}"
+
+
+def table_caption(table: str, budget: str) -> str:
+    """Return what the caption of a table begins with: how long it ran, on what, and whether that ranks methods."""
+    return _runs_on(table_data(table, budget), budget)
+
+
+def _runs_on(data: str, budget: str) -> str:
     ran = f"Budget {budget} on {_DATA[data]}"
     ranks = data == read_budget(budget).data == "real"
-    return f"{ran}{'.' if ranks else ': ranks no method.'} {settings.READING}"
+    return f"{ran}{'.' if ranks else ': ranks no method.'}"
 
 
 def _table(settings: FigureSettings, budget: str) -> list[Path]:

@@ -22,6 +22,7 @@ from voxelbench.figure_inputs import (
     figure_names,
     figure_settings,
     figure_title,
+    table_caption,
     table_figure,
 )
 from voxelbench.report.place import check_replace
@@ -92,6 +93,10 @@ def eval_weights(wildcards):
 
 def table_name(wildcards):
     return wildcards.get("table", paths.MAIN_TABLE)
+
+
+def about_table(wildcards):
+    return table_caption(table_name(wildcards), wildcards.budget)
 
 
 def controls_option(wildcards):

@@ -5,7 +5,7 @@ rule figure:
         png=report(
             paths.figure("{budget}", "{figure}"),
             caption="../report/figure.rst",
-            category="Figures",
+            category="3 Figures",
             labels={"figure": "{figure}", "budget": "{budget}"},
         ),
         svg=paths.figure("{budget}", "{figure}", ".svg"),

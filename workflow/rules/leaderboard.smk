@@ -3,7 +3,12 @@ rule delta:
         paths.published_leaderboard(),
         lambda wildcards: leaderboard_inputs(wildcards.budget),
     output:
-        report(paths.delta("{budget}"), caption="../report/delta.rst", category="Tables"),
+        report(
+            paths.delta("{budget}"),
+            caption="../report/delta.rst",
+            category="4 Published values",
+            labels={"budget": "{budget}"},
+        ),
         paths.delta("{budget}").with_suffix(".md"),
         paths.delta("{budget}").with_suffix(".tex"),
     log:

@@ -29,14 +29,25 @@ rule compare:
         lambda wildcards: paths.scores(wildcards.budget, wildcards.table),
         lambda wildcards: paths.case_scores(wildcards.budget, wildcards.table),
     output:
-        comparisons=paths.comparisons("{budget}", "{table}"),
-        ranks=paths.ranks("{budget}", "{table}"),
+        comparisons=report(
+            paths.comparisons("{budget}", "{table}"),
+            caption="../report/comparisons.rst",
+            category="2 Statistics",
+            labels={"table": "{table}", "of": "cells", "budget": "{budget}"},
+        ),
+        ranks=report(
+            paths.ranks("{budget}", "{table}"),
+            caption="../report/ranks.rst",
+            category="2 Statistics",
+            labels={"table": "{table}", "of": "ranks", "budget": "{budget}"},
+        ),
     log:
         "logs/compare/{budget}-{table}.txt",
     conda:
         "../envs/base.yaml"
     params:
         table=table_name,
+        about=about_table,
     shell:
         "python -m voxelbench compare {params.table} --budget {wildcards.budget} 2> {log}"
 
@@ -46,8 +57,18 @@ use rule compare as main_compare with:
         lambda wildcards: paths.scores(wildcards.budget, paths.MAIN_TABLE),
         lambda wildcards: paths.case_scores(wildcards.budget, paths.MAIN_TABLE),
     output:
-        comparisons=paths.comparisons("{budget}", paths.MAIN_TABLE),
-        ranks=paths.ranks("{budget}", paths.MAIN_TABLE),
+        comparisons=report(
+            paths.comparisons("{budget}", paths.MAIN_TABLE),
+            caption="../report/comparisons.rst",
+            category="2 Statistics",
+            labels={"table": paths.MAIN_TABLE, "of": "cells", "budget": "{budget}"},
+        ),
+        ranks=report(
+            paths.ranks("{budget}", paths.MAIN_TABLE),
+            caption="../report/ranks.rst",
+            category="2 Statistics",
+            labels={"table": paths.MAIN_TABLE, "of": "ranks", "budget": "{budget}"},
+        ),
     log:
         "logs/compare/{budget}.txt",
 
@@ -58,7 +79,12 @@ rule table:
         lambda wildcards: paths.case_scores(wildcards.budget, wildcards.table),
         lambda wildcards: paths.comparisons(wildcards.budget, wildcards.table),
     output:
-        report(paths.table("{budget}", "{table}"), caption="../report/table.rst", category="Tables"),
+        report(
+            paths.table("{budget}", "{table}"),
+            caption="../report/table.rst",
+            category="1 Tables",
+            labels={"table": "{table}", "budget": "{budget}"},
+        ),
         paths.table("{budget}", "{table}").with_suffix(".md"),
         paths.table("{budget}", "{table}").with_suffix(".tex"),
     log:
@@ -67,6 +93,7 @@ rule table:
         "../envs/base.yaml"
     params:
         controls=controls_option,
+        about=about_table,
     shell:
         "python -m voxelbench table {wildcards.table} --budget {wildcards.budget} {params.controls} 2> {log}"
 
@@ -76,12 +103,18 @@ rule cost:
         table_cases,
     output:
         runs=paths.cost("{budget}", "{table}"),
-        rows=paths.cost_summary("{budget}", "{table}"),
+        rows=report(
+            paths.cost_summary("{budget}", "{table}"),
+            caption="../report/cost.rst",
+            category="5 Cost",
+            labels={"table": "{table}", "budget": "{budget}"},
+        ),
     log:
         "logs/cost/{budget}-{table}.txt",
     conda:
         "../envs/base.yaml"
     params:
+        about=about_table,
         table=table_name,
         controls=controls_option,
     shell:
@@ -91,7 +124,12 @@ rule cost:
 use rule cost as main_cost with:
     output:
         runs=paths.cost("{budget}", paths.MAIN_TABLE),
-        rows=paths.cost_summary("{budget}", paths.MAIN_TABLE),
+        rows=report(
+            paths.cost_summary("{budget}", paths.MAIN_TABLE),
+            caption="../report/cost.rst",
+            category="5 Cost",
+            labels={"table": paths.MAIN_TABLE, "budget": "{budget}"},
+        ),
     log:
         "logs/cost/{budget}.txt",
 
