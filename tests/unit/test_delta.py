@@ -1,16 +1,27 @@
 """Published values beside ours: which of our values counts, what keeps two from being compared, and what is not run."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from voxelbench import __version__, paths
+from voxelbench.atomic import write_text
+from voxelbench.errors import ConfigError
+from voxelbench.leaderboard.export import export_leaderboard, write_delta
+from voxelbench.leaderboard.file import read_leaderboard
 from voxelbench.leaderboard.measured import Absent, Measured, measured
 from voxelbench.leaderboard.row import LeaderboardRow
+from voxelbench.report.comparisons import comparisons
 from voxelbench.report.delta import COLUMNS, delta
 from voxelbench.report.delta_view import view_delta
 from voxelbench.report.rows import CaseRow, ComparisonRow, ScoreRow
 from voxelbench.report.shown import latex, markdown
+
+PUBLISHED = Path(__file__).resolve().parents[2] / paths.published_leaderboard()
 
 CELL = {"dataset": "btcv", "task": "segmentation", "metric": "dice", "protocol": "finetune", "data": "real"}
 CELL |= {"selection": "upstream", "split": "swin_unetr_24_6", "fold": "0", "space": "grid"}
@@ -233,3 +244,59 @@ def test_a_cell_with_a_run_missing_is_absent_with_the_reason():
     scores = [score("dice", "native", 0.83), score(None, None, None, fold=1, status="failed", reason="failed: nan")]
     found = rows_of(scores)
     assert found.rows == () and [each.reason for each in found.absent] == ["failed: nan"]
+
+
+@pytest.fixture
+def files(checkout):
+    """Return a checkout whose two tables, in budget full, show the same runs of scratch and S2DC on two patients."""
+    file = checkout / "config" / "config.yaml"
+    content = yaml.safe_load(file.read_text())
+    file.write_text(yaml.safe_dump(content | {"leaderboard": ["table1", "ablation"]}))
+    write_text(paths.published_leaderboard(), PUBLISHED.read_text(encoding="utf-8"))
+    cases = [
+        RUN
+        | {"method": method, "variant": variant, "corpus": corpus, "fold": 0, "seed": 0, "metric": "dice"}
+        | {"space": "native", "case_id": name, "patient_id": name, "value": value, "spec_sha256": "0" * 64}
+        for method, variant, corpus, values in (
+            ("scratch", "", "none", (0.8, 0.9)),
+            ("s2dc", "code", "ct_1k", (0.82, 0.91)),
+        )
+        for name, value in zip("ab", values, strict=True)
+    ]
+    scores = [
+        score("dice", "native", 0.85, seen="none", **{name: row[name] for name in ("method", "variant", "corpus")})
+        for row in cases[::2]
+    ]
+    frames = tidy(scores, ScoreRow), tidy(cases, CaseRow)
+    compared = comparisons(frames[1])
+    for table in ("table1", "ablation"):
+        targets = (paths.scores, paths.case_scores, paths.comparisons)
+        for of_table, frame in zip(targets, (*frames, compared), strict=True):
+            write_text(of_table("full", table), frame.to_csv(index=False))
+    return checkout
+
+
+def test_what_two_tables_show_of_the_same_runs_is_exported_once_and_a_demo_does_not_replace_it(files):
+    export_leaderboard("full", force=False)
+    path = paths.own_leaderboard(__version__)
+    once = path.read_bytes()
+    assert [(row.method, row.statistic, row.value) for row in read_leaderboard(path)] == [
+        ("s2dc", "gain", 1.5),
+        ("s2dc", "mean", 86.5),
+        ("scratch", "mean", 85.0),
+    ]
+    export_leaderboard("full", force=False)
+    assert path.read_bytes() == once
+    with pytest.raises(ConfigError, match="holds the full budget, this run has the demo budget"):
+        export_leaderboard("demo", force=False)
+
+
+def test_the_comparison_is_written_with_a_row_for_each_published_value(files):
+    write_delta("full")
+    written = pd.read_csv(paths.delta("full"), keep_default_na=False)
+    published = read_leaderboard(paths.published_leaderboard())
+    assert len(written) == len(published) and list(written.columns) == list(COLUMNS)
+    (ours_of_s2dc,) = written[(written["budget"] == "full") & (written["published"] == 84.14)].to_dict("records")
+    assert ours_of_s2dc["verdict"] == "not comparable" and ours_of_s2dc["delta"] == "2.36"
+    assert "weights selected harness, published upstream" in ours_of_s2dc["reason"]
+    assert all(paths.delta("full").with_suffix(suffix).is_file() for suffix in (".md", ".tex"))

@@ -73,9 +73,9 @@ def measured(scores: pd.DataFrame, cases: pd.DataFrame, comparisons: pd.DataFram
             absent.append(Absent(**{name: first[name] for name in names}, reason=reason))
             continue
         shared = _shared(of_cell)
-        tested = cases_of.get(_cell_key(key))
-        if tested is not None:
-            rows += _shown(shared, tested, shown[_table_key(first)])
+        tested, cell = cases_of.get(_cell_key(key)), shown.get(_table_key(first))
+        if tested is not None and cell is not None and not pd.isna(cell["value"]):
+            rows += _shown(shared, tested, cell)
         rows += _others(shared, of_cell, tested)
     return Measured(tuple(rows), tuple(absent))
 
