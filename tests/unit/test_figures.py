@@ -16,6 +16,7 @@ from voxelbench.report.figures.bars import STAR
 from voxelbench.report.figures.draw import draw, write_figure
 from voxelbench.report.figures.kinds import DRAWN_BY
 from voxelbench.report.figures.request import Request
+from voxelbench.report.place import place
 
 METHODS = ["scratch", "s2dc.code", "voco.code"]
 SPLEEN = {"dataset": "msd_spleen", "task": "segmentation"}
@@ -174,6 +175,16 @@ def test_a_second_drawing_has_the_same_bytes_and_its_text_is_text():
     assert "<dc:date>" not in svg
     written = pd.read_csv(files[2])
     assert written["value"].dropna().tolist() == [50, 80, 70, 60, 65, 60, 70]
+
+
+def test_a_figure_is_placed_for_the_budget_of_its_table():
+    configure(tables={**TABLES, "table1": {**TABLES["table1"], "budget": "learn"}})
+    write_table1("learn")
+    write_figure("overall", None)
+    place("figures/overall", None, force=False)
+    placed = [paths.placed("figures/overall", suffix) for suffix in (".png", ".svg", ".csv")]
+    made = [paths.figure("learn", "overall", suffix) for suffix in (".png", ".svg", ".csv")]
+    assert [file.read_bytes() for file in placed] == [file.read_bytes() for file in made]
 
 
 def write_shares(budget):

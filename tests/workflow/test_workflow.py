@@ -32,6 +32,7 @@ def checkout(tmp_path):
     content["corpus_for"] = {"CT": "ct"}
     column = {"name": "msd_spleen", "dataset": "msd_spleen", "task": "segmentation"}
     content["tables"] = {"table1": {"title": "One dataset", "columns": [column]}}
+    content["figures"] = {}
     file.write_text(yaml.safe_dump(content))
     shutil.copytree(tmp_path / "methods" / "_template", tmp_path / "methods" / "other")
     card = tmp_path / "methods" / "other" / "card.yaml"
@@ -130,6 +131,11 @@ def test_the_test_of_a_method_is_no_source_of_its_jobs():
     ("file", "change", "sentence"),
     [
         ("config/config.yaml", {"budgett": "demo"}, "unknown key 'budgett'. Did you mean 'budget'?"),
+        (
+            "config/config.yaml",
+            {"figures": {"new": {"kind": "bar"}}},
+            "figure 'new' has kind 'bar', which nobody draws.",
+        ),
         ("config/budgets/demo.yaml", {"thread": 1}, "unknown key 'thread'. Did you mean 'threads'?"),
         ("methods/other/config.yaml", {"setings": {}}, "unknown key 'setings'. Did you mean 'settings'?"),
     ],

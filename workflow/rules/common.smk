@@ -38,6 +38,7 @@ try:
     preflight.check_conda(USES_CONDA)
     CONFIG = read_config()
     BUDGET = read_budget(config.get("budget", CONFIG.budget))
+    FIGURES = {name: figure_settings(name) for name in figure_names()}
     CONTROLS = asked_controls(config.get("controls"))
     GPU = int(BUDGET.device == "cuda")
     # A cluster's own scheduler counts its GPUs; only a local run is started with a number of cores.
@@ -50,7 +51,7 @@ except VoxelbenchError as error:
 wildcard_constraints:
     budget=r"(?!figures/)[a-z0-9_]+",
     table="|".join(CONFIG.tables),
-    figure="|".join(figure_names()),
+    figure="|".join(FIGURES),
     dataset=r"[a-z0-9_]+",
     task=r"[a-z0-9_]+",
     corpus=r"[a-z0-9_]+",

@@ -15,8 +15,8 @@ rule figure:
     conda:
         "../envs/base.yaml"
     params:
-        title=lambda wildcards: figure_title(figure_settings(wildcards.figure)),
-        caption=lambda wildcards: figure_caption(figure_settings(wildcards.figure), wildcards.budget),
+        title=lambda wildcards: figure_title(FIGURES[wildcards.figure]),
+        caption=lambda wildcards: figure_caption(FIGURES[wildcards.figure], wildcards.budget),
     shell:
         "python -m voxelbench figure {wildcards.figure} --budget {wildcards.budget} 2> {log}"
 

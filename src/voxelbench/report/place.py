@@ -7,15 +7,19 @@ from pathlib import Path
 from voxelbench import paths
 from voxelbench.config import read_config, table_budget
 from voxelbench.errors import ConfigError, DataError
+from voxelbench.figure_inputs import figure_budget
+
+_FIGURES = "figures/"
+"""What names of figures begin with here."""
 
 
 def place(name: str, budget: str | None, force: bool) -> None:
     """Copy what a budget made under `name`, in all its formats, to where users look: `table1`, `figures/overall`.
 
-    The budget is by default a table's own, else the configured one. Raises ConfigError if that would replace another
-    budget's and `force` is not set, DataError if there is nothing of that name.
+    The budget is by default a table's own, or that of a figure's table, else the configured one. Raises ConfigError if
+    that would replace another budget's and `force` is not set, DataError if there is nothing of that name.
     """
-    budget = table_budget(name, budget) if name in read_config().tables else budget or read_config().budget
+    budget = _budget(name, budget)
     made = paths.made(budget, name)
     if not made:
         raise DataError(f"{paths.table(budget, name)}: not made yet; make it with `make {paths.placed(name)}`.")
@@ -24,6 +28,13 @@ def place(name: str, budget: str | None, force: bool) -> None:
         target = paths.placed(name, source.suffix)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
+
+
+def _budget(name: str, asked: str | None) -> str:
+    figure = name.removeprefix(_FIGURES)
+    if figure != name:
+        return figure_budget(figure, asked)
+    return table_budget(name, asked) if name in read_config().tables else asked or read_config().budget
 
 
 def check_replace(placed: Path, budget: str, is_asked: bool) -> None:
