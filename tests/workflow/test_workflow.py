@@ -32,7 +32,7 @@ def checkout(tmp_path):
     content["corpus_for"] = {"CT": "ct"}
     column = {"name": "msd_spleen", "dataset": "msd_spleen", "task": "segmentation"}
     content["tables"] = {"table1": {"title": "One dataset", "columns": [column]}}
-    content["figures"] = {}
+    content |= {"figures": {}, "site": {}}
     file.write_text(yaml.safe_dump(content))
     shutil.copytree(tmp_path / "methods" / "_template", tmp_path / "methods" / "other")
     card = tmp_path / "methods" / "other" / "card.yaml"
