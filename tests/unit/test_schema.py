@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import time
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from voxelbench import paths
 from voxelbench.errors import DataError
 from voxelbench.report.rows import CaseRow, ComparisonRow, CostRow, RankRow, ScoreRow
 from voxelbench.report.schema import (
+    SCHEMAS,
     check,
     dtypes,
     export_schemas,
@@ -265,3 +268,20 @@ def test_the_committed_schemas_are_those_of_the_models(tmp_path):
     for path in tmp_path.iterdir():
         assert path.read_text() == (committed / path.name).read_text(), "run `voxelbench schema`"
         Draft202012Validator.check_schema(json.loads(path.read_text()))
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_the_dictionary_explains_every_column(name):
+    """Columns that name a run are explained once, with the scores; those of a leaderboard on its own page."""
+    sections = (ROOT / paths.DICTIONARY).read_text().split("\n## ")
+    files = (f"`<budget>/{name}.csv`", f"`{paths.scores('<budget>', paths.MAIN_TABLE).relative_to(paths.RESULTS)}`")
+    explaining = [section for section in sections if any(file in section.split("\n")[0] for file in files)]
+    if name == "leaderboard":
+        explaining = [(ROOT / "docs" / "leaderboard.md").read_text()]
+    explained = {column for section in explaining for row in section.splitlines() for column in first_cell(row)}
+    assert not set(SCHEMAS[name].columns()) - explained
+
+
+def first_cell(row):
+    """Return the columns that a row of a Markdown table is on."""
+    return re.findall(r"`(\w+)`", row.split("|")[1]) if row.startswith("|") else []
