@@ -218,11 +218,11 @@ class CostRow(CsvRow):
     hours: Amount | None = None
     gpu_hours: Amount | None = None
     cpu_hours: Amount | None = None
-    peak_memory_mb: Amount | None = None
-    peak_gpu_memory_mb: Amount | None = None
+    peak_memory_mb: Count | None = None
+    peak_gpu_memory_mb: Count | None = None
     n_parameters: Count | None = None
     n_trained_parameters: Count | None = None
-    flops_per_step: Amount | None = None
+    flops_per_step: Count | None = None
     n_steps: Count | None = None
     energy_wh: Amount | None = None
     energy_source: str = ""
