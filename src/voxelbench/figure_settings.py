@@ -63,8 +63,8 @@ class Training(FigureSettings):
     """Losses over the steps of one `stage`; a curve has `n_points` points at most, each the mean of its steps."""
 
     READING = (
-        "A line: one run. Of pretraining a row of panels a method, a panel a term, unweighted; of finetuning the loss,"
-        " and below it the score of validation cases that selects the weights."
+        "A line: one run. Of pretraining a row of panels a method, a panel a term before its weight, and the weighted"
+        " total; of finetuning the loss, and below it the score of validation cases that selects the weights."
     )
     stage: Literal["pretrain", "finetune"]
     n_points: int = Field(200, gt=1)

@@ -37,7 +37,8 @@ _RC: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.titlesize": 8.5,
     "figure.facecolor": "white",
-    "font.family": "DejaVu Sans",  # comes with Matplotlib: equal on every machine
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # comes with Matplotlib: equal on every machine
     "font.size": 8,
     "grid.color": GRID,
     "grid.linewidth": 0.6,
