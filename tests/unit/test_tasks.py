@@ -383,3 +383,11 @@ def test_the_slice_of_a_segmentation_has_most_truth(make_task, make_case):
     example = task.example({"probabilities": one_hot(np.zeros_like(label), task)}, case)
     assert example.panels["truth"].tolist() == np.where(label[..., 6], 3, 0).tolist(), "4 is the third class"
     assert not example.panels["answer"].any()
+
+
+def test_a_stack_of_pictures_stands_upright(make_task, make_task_case):
+    """It has no world: its first row is the top, where a volume in RAS has the back."""
+    task, case = make_task("classification"), make_task_case("classification")
+    prediction = {"probabilities": np.array([0.3, 0.7], np.float32)}
+    volume, stack = (task.example(prediction, each).panels["image"] for each in (case, replace(case, spacing_mm=None)))
+    assert (stack == volume[::-1, ::-1]).all() and (stack != volume).any()

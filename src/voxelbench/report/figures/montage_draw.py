@@ -49,7 +49,8 @@ def draw(numbers: pd.DataFrame) -> Figure:
     small = {"fontsize": _TINY, "title_fontsize": _TINY, "handlelength": 1}
     legend.legend(handles=classes, title=said, loc="center", ncols=_LEGEND_COLUMNS, **small)
     if not numbers["may_be_published"].all():
-        figure.text(0.5, 0.5, MARK, size=22, color="#D55E00", alpha=0.6, rotation=20, ha="center", va="center")
+        ground = {"facecolor": "white", "edgecolor": "none", "alpha": 0.6}
+        figure.text(0.5, 0.5, MARK, size=20, color="#D55E00", rotation=20, ha="center", va="center", bbox=ground)
     return figure
 
 
