@@ -296,9 +296,9 @@ def document(name: str) -> Path:
 
 
 def documents() -> list[str]:
-    """Return the names of all documents under `docs`, sorted."""
+    """Return the documents that explain the results, sorted: those of `docs`, without its decisions on the harness."""
     root = _in_checkout()
-    return sorted(path.relative_to(root).as_posix() for path in (root / "docs").rglob("*.md"))
+    return sorted(path.relative_to(root).as_posix() for path in (root / "docs").glob("*.md"))
 
 
 def interpreter(method: str) -> Path:

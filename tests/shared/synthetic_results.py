@@ -65,16 +65,16 @@ def write_results(table: str, budget: str = "demo", data: str = "phantom") -> No
         comparisons.append(_comparison(named, variant) | _statistics(100 * values.mean(), rng, system[0] == "scratch"))
         costs.append(_cost(named, variant, rng))
         _write_run(run, rng)
-    _write(paths.scores(budget, table), ScoreRow.columns(), scores)
-    _write(paths.case_scores(budget, table), CaseRow.columns(), cases)
-    _write(paths.comparisons(budget, table), ComparisonRow.columns(), comparisons)
+    write_rows(paths.scores(budget, table), ScoreRow.columns(), scores)
+    write_rows(paths.case_scores(budget, table), CaseRow.columns(), cases)
+    write_rows(paths.comparisons(budget, table), ComparisonRow.columns(), comparisons)
     costs += [cost | {"column": ALL} for cost in {(cost["method"], cost["variant"]): cost for cost in costs}.values()]
-    _write(paths.cost_summary(budget, table), COSTS, costs)
-    _write(paths.ranks(budget, table), RankRow.columns(), _ranks(budget, systems))
+    write_rows(paths.cost_summary(budget, table), COSTS, costs)
+    write_rows(paths.ranks(budget, table), RankRow.columns(), _ranks(budget, systems))
     rows = []
     for system, found in systems.items():
         rows.append({**_named(system), "average": f"{np.mean(found):.2f}", "n_datasets": len(found)})
-    _write(paths.table(budget, table), ["method", "variant", "encoder", "average", "n_datasets", "notes"], rows)
+    write_rows(paths.table(budget, table), ["method", "variant", "encoder", "average", "n_datasets", "notes"], rows)
 
 
 def _identity(column: Column, run: EvalRun, data: str) -> dict[str, str]:
@@ -162,10 +162,11 @@ def _write_folder(folder: Path, rng: np.random.RandomState) -> None:
     write_text(
         folder / paths.LOG, "".join(f"step {step} of 150, loss {losses[step]:.4f}\n" for step in range(0, 150, 5))
     )
-    _write(folder / paths.LOSSES, ["step", "lr", "total", "validation"], rows)
+    write_rows(folder / paths.LOSSES, ["step", "lr", "total", "validation"], rows)
 
 
-def _write(path: Path, columns: Sequence[str], rows: list[dict[str, object]]) -> None:
+def write_rows(path: Path, columns: Sequence[str], rows: list[dict[str, object]]) -> None:
+    """Write a CSV; what a row does not say is empty."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, restval="", extrasaction="ignore", lineterminator="\n")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from page_reader import Page
 from PIL import Image
-from synthetic_results import FAILED, HOSTILE, lay_out, standing_in, write_results
+from synthetic_results import FAILED, HOSTILE, lay_out, standing_in, write_results, write_rows
 
 from voxelbench import paths
 from voxelbench.cards import TaskKind
@@ -19,7 +19,7 @@ from voxelbench.evaluate.rows import Row
 from voxelbench.expand import table_runs
 from voxelbench.report.site.curve import N_POINTS, curve, read_curve
 from voxelbench.report.site.evidence import Run
-from voxelbench.report.site.formats import interval, number, p_value
+from voxelbench.report.site.formats import interval, number, p_value, plain
 from voxelbench.report.site.join import build_matrix
 from voxelbench.report.site.markdown import read_document
 from voxelbench.report.site.model import is_demonstration
@@ -156,6 +156,20 @@ def test_cases_that_may_not_be_passed_on_are_neither_shown_nor_listed(tmp_path):
         assert not (site / "montages").exists()
     assert "case_05" in listed.text and "stay out of pages that others may read" in listed.text
     assert "case_05" not in unlisted.text and "no, nor tables of subjects" in unlisted.text
+
+
+def test_where_all_systems_of_a_column_tie_none_is_marked_as_best(tmp_path):
+    lay_out(tmp_path, ("upstream",))
+    with standing_in(tmp_path):
+        for n_groups, n_marked in ((1, 0), (2, 3)):
+            write_results("upstream")
+            rows = [dict(row) for row in read_rows(paths.comparisons("demo", "upstream"))]
+            for place, row in enumerate(rows):
+                row["group"] = str(1 + place % n_groups)
+            write_rows(paths.comparisons("demo", "upstream"), list(rows[0]), rows)
+            assert main(["site"]) == 0
+            page = Page(paths.site())
+            assert sum(cell.get("class") == "best" for cell in page.all("td")) == n_marked
 
 
 def test_a_panel_lies_as_radiologists_look_at_it():
@@ -295,6 +309,10 @@ def test_a_tiny_p_value_is_no_zero():
         "0.688",
         "",
     ]  # and nothing is nothing
+
+
+def test_zeros_that_say_nothing_are_left_out():
+    assert [plain(text) for text in ("890.000000", "0.004500", "100", "")] == ["890", "0.0045", "100", ""]
 
 
 def test_numbers_are_rounded_for_people_and_words_are_left():

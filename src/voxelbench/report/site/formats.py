@@ -21,3 +21,8 @@ def interval(low: str, high: str, decimals: int = 1) -> Markup:
     if not low or not high:
         return Markup("")
     return Markup('<span class="ci">{} to {}</span>').format(number(low, decimals), number(high, decimals))
+
+
+def plain(text: str) -> str:
+    """Return a number of a CSV without the zeros that say nothing."""
+    return text.rstrip("0").rstrip(".") if "." in text else text

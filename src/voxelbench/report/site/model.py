@@ -163,6 +163,10 @@ class Matrix:
         found = {cell.statistics["n_cases"] for cell in self.column(name)}
         return found.pop() if len(found) == 1 else ""
 
+    def separates(self, name: str) -> bool:
+        """Whether a column has more than one tie group; where all tie, nobody is best."""
+        return len({cell.statistics.get("group", "") for cell in self.column(name)}) > 1
+
     def is_small(self, name: str) -> bool:
         """Whether any cell of the column has few patients."""
         return any(is_true(cell.statistics.get("is_small", "")) for cell in self.column(name))

@@ -14,7 +14,7 @@ from voxelbench.contamination.record import Report, read_report
 from voxelbench.figure_inputs import figure_budget, figure_caption, figure_settings, figure_title
 from voxelbench.report.cost_summary import ALL
 from voxelbench.report.site.evidence import Run
-from voxelbench.report.site.formats import interval, number, p_value
+from voxelbench.report.site.formats import interval, number, p_value, plain
 from voxelbench.report.site.join import build_matrix
 from voxelbench.report.site.markdown import Document, read_document
 from voxelbench.report.site.model import Cell, is_demonstration, slug
@@ -72,6 +72,7 @@ class Site:
             "number": number,
             "interval": interval,
             "p_value": p_value,
+            "plain": plain,
             "montage": self.montage,
             "panels": panels,
         }
