@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from voxelbench import expand, registry, resolve
+from voxelbench import __version__, expand, registry, resolve
 from voxelbench.config import read_config
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,7 +32,7 @@ def checkout(tmp_path):
     content["corpus_for"] = {"CT": "ct"}
     column = {"name": "msd_spleen", "dataset": "msd_spleen", "task": "segmentation"}
     content["tables"] = {"table1": {"title": "One dataset", "columns": [column]}}
-    content |= {"figures": {}, "site": {}}
+    content |= {"figures": {}, "site": {}, "leaderboard": ["table1"]}
     file.write_text(yaml.safe_dump(content))
     shutil.copytree(tmp_path / "methods" / "_template", tmp_path / "methods" / "other")
     card = tmp_path / "methods" / "other" / "card.yaml"
@@ -197,3 +197,14 @@ def test_without_conda_use_conda_says_so(checkout, tmp_path):
     done = snakemake(checkout, "-n", "--use-conda", "results/table1.csv", PATH=str(tools))
     assert done.returncode != 0
     assert "--use-conda needs conda 24.7.1 or later, and there is no `conda` on PATH: " in done.stderr + done.stdout
+
+
+def test_the_comparison_with_published_values_needs_the_tables_of_the_leaderboard(checkout):
+    published = Path("results", "leaderboard", "published.csv")
+    (checkout / published).parent.mkdir(parents=True)
+    shutil.copy(ROOT / published, checkout / published)
+    own = f"results/leaderboard/voxelbench-{__version__}.csv"
+    counted = jobs(snakemake(checkout, "results/delta.csv", own, "-n"))
+    rules = ("main_scores", "main_compare", "delta", "place_delta", "export_leaderboard")
+    assert {rule: counted[rule] for rule in rules} == dict.fromkeys(rules, 1)
+    assert "table" not in counted

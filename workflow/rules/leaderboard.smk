@@ -50,4 +50,4 @@ rule export_leaderboard:
     params:
         budget=BUDGET.name,
     shell:
-        "python -m voxelbench leaderboard export --budget {params.budget} --force 2> {log}"
+        "python -m voxelbench leaderboard export --budget {params.budget} 2> {log}"

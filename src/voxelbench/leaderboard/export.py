@@ -4,9 +4,9 @@ import pandas as pd
 
 from voxelbench import __version__, paths
 from voxelbench.atomic import write_text
-from voxelbench.config import read_config
+from voxelbench.config import read_config, table_config
 from voxelbench.leaderboard.file import read_leaderboard, write_leaderboard
-from voxelbench.leaderboard.measured import read_measured
+from voxelbench.leaderboard.measured import Measured, read_measured
 from voxelbench.report.delta import delta
 from voxelbench.report.delta_view import view_delta
 from voxelbench.report.place import check_replace
@@ -18,15 +18,23 @@ def export_leaderboard(budget: str | None, force: bool) -> None:
     budget = budget or read_config().budget
     path = paths.own_leaderboard(__version__)
     check_replace(path, budget, is_asked=force)
-    write_leaderboard(path, read_measured(read_config().leaderboard, budget).rows)
+    write_leaderboard(path, _measured(budget).rows)
 
 
 def write_delta(budget: str | None) -> None:
     """Write published values beside ours, as CSV, Markdown and LaTeX."""
     budget = budget or read_config().budget
     published = read_leaderboard(paths.published_leaderboard())
-    frame = delta(published, read_measured(read_config().leaderboard, budget))
+    frame = delta(published, _measured(budget))
     path = paths.delta(budget)
     fractions = frame["fraction"].map("{:g}".format)
     write_text(path, frame.assign(fraction=fractions).to_csv(index=False, float_format="%.2f", lineterminator="\n"))
     write_renderings(path, view_delta(pd.read_csv(path, dtype=str).fillna("")))
+
+
+def _measured(budget: str) -> Measured:
+    """Return the values of the tables that the config names. Raises ConfigError for one that it does not declare."""
+    tables = read_config().leaderboard
+    for table in tables:
+        table_config(table)
+    return read_measured(tables, budget)
