@@ -13,6 +13,7 @@ from voxelbench import config, environment, expand, paths, registry, resolve
 from voxelbench.errors import ConfigError, DataError
 from voxelbench.evaluate import cases as evaluated_cases
 from voxelbench.evaluate import external
+from voxelbench.evaluate.examples import read_examples
 from voxelbench.external import External
 from voxelbench.runs import NO_CORPUS, OWN_NETWORK, EvalRun, MethodId, PretrainRun
 from voxelbench.validation import Strict
@@ -169,6 +170,10 @@ def test_answers_are_scored_on_the_native_grid_and_recorded(stub):
     scored = rows[rows["metric"] == "dice"].set_index("case_id")
     assert scored.loc["spleen_10", "value"] == 1.0 and scored.loc["spleen_13", "value"] == 0.0
     assert set(scored["space"]) == {"native"} and set(scored["n_voxels"]) == {4 * 5 * 3}
+    shown = {each.case_id: each for each in read_examples(folder / paths.EXAMPLES)}
+    assert shown.keys() == set(scored.index) and shown["spleen_10"].value == 1.0
+    assert (shown["spleen_10"].panels["answer"] == shown["spleen_10"].panels["truth"]).all()
+    assert not shown["spleen_13"].panels["answer"].any() and shown["spleen_13"].panels["truth"].any()
     record = json.loads((folder / paths.RUN).read_text())
     assert record["n_parameters"] == 7 and record["n_train"] + record["n_val"] + record["n_test"] == 14
     assert {"prepare", "train", "predict", "score"} <= record["seconds"].keys()

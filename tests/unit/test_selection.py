@@ -20,8 +20,10 @@ from voxelbench.encoders.publish import publish
 from voxelbench.errors import ConfigError, DataError, TrainingError
 from voxelbench.evaluate.cases import check_classes, task_cases
 from voxelbench.evaluate.controls import shuffle_targets
+from voxelbench.evaluate.examples import read_examples
 from voxelbench.evaluate.finetune import make_task, score_cases
 from voxelbench.evaluate.labels import absent_classes
+from voxelbench.evaluate.rows import read_rows
 from voxelbench.evaluate.run import evaluate
 from voxelbench.evaluate.selection import Selector
 from voxelbench.expand import eval_manifest, native_manifest
@@ -157,6 +159,12 @@ def test_a_run_scores_the_selected_weights_and_leaves_the_record(prepared):
     record = yaml.safe_load((run.folder() / paths.RUN).read_text())
     assert record["selected_step"] == (2 if values[1] >= values[0] else 1)
     assert record["n_val"] == 2 and record["flops_per_crop"] > 1e9
+    assert (record["n_steps"], record["flops_per_step"]) == (2, 3 * 2 * record["flops_per_crop"])
+    examples = read_examples(run.folder() / paths.EXAMPLES)
+    scores = read_rows(run.folder() / paths.CASES).query("metric == 'dice' and space == 'native'")
+    assert {each.case_id: round(each.value, 6) for each in examples} == dict(
+        zip(scores["case_id"], scores["value"], strict=True)
+    )
     assert not (run.folder() / paths.SELECTED).exists()
 
 
