@@ -175,9 +175,22 @@ def test_values_that_are_no_numbers_are_refused(send, checkout):
     assert "column value is 'nan'" in send([changed(honest_row(cases), value=float("nan"))], cases)
 
 
-def test_an_unknown_metric_is_refused_with_the_nearest(send):
-    row = changed(honest_row(honest_cases()), metric="dise")
-    assert "metric 'dise' is unknown. Did you mean 'dice'?" in send([row], honest_cases())
+@pytest.mark.parametrize(
+    ("column", "wrong", "right"),
+    [
+        *(("metric", "dise", "dice"), ("dataset", "btvc", "btcv"), ("task", "segment", "segmentation")),
+        *(
+            ("variant", "cod", "code"),
+            ("ablation", "g_p2", "g_p2s"),
+            ("budget", "ful", "full"),
+            ("corpus", "ct_1", "ct_1k"),
+        ),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_nearest(send, column, wrong, right):
+    row = changed(honest_row(honest_cases()), **{column: wrong})
+    said = send([row], honest_cases())
+    assert f"'{wrong}' is unknown. Did you mean '{right}'?" in said
 
 
 def test_a_metric_that_cases_do_not_give_is_refused(send):
