@@ -164,7 +164,8 @@ for (const element of document.querySelectorAll("body *")) {
   const text = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
   if (!text || !element.checkVisibility()) continue;
   const [a, b] = [getComputedStyle(element).color, behind(element)].map(luminance).sort((x, y) => y - x);
-  found[`${element.tagName} ${element.className} ${element.parentElement.className}`] = (a + 0.05) / (b + 0.05);
+  const name = `${element.tagName} ${element.className} ${element.parentElement.className}`;
+  found[name] = Math.min(found[name] ?? Infinity, (a + 0.05) / (b + 0.05));
 }
 return found;
 """
