@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from scipy.stats import bootstrap
 
 from voxelbench import config, expand, paths
 from voxelbench.atomic import write_text
@@ -20,7 +19,6 @@ from voxelbench.report.compare import write_comparisons
 from voxelbench.report.place import check_replace, place
 from voxelbench.report.scores import write_scores
 from voxelbench.report.show import show
-from voxelbench.report.statistics.intervals import mean_interval
 from voxelbench.report.table_view import NOTE_SEPARATOR
 from voxelbench.report.tables import write_table
 from voxelbench.resolve import pretrain_spec, spec_yaml
@@ -69,28 +67,6 @@ def test_auc_of_three_classes_is_their_mean_one_against_the_rest():
 
 def test_without_every_class_there_is_no_auc():
     assert "auc" not in run_metrics(TaskKind.classification, classified((0, 0.9, 0.1), (0, 0.4, 0.6)))
-
-
-def test_an_interval_agrees_with_scipys_percentile_bootstrap():
-    values = np.random.RandomState(0).beta(5, 2, 40)
-    mean, low, high = mean_interval(values, np.array([f"p{i:02}" for i in range(40)]))
-    resampled = bootstrap((values,), np.mean, method="percentile", n_resamples=20000, random_state=1)
-    theirs = resampled.confidence_interval
-    assert mean == values.mean()
-    assert (low, high) == pytest.approx((theirs.low, theirs.high), abs=0.1 * (high - low))
-    assert mean_interval(values, np.arange(40)) == (mean, low, high)
-
-
-def test_all_cases_of_a_patient_are_resampled_together():
-    """Ten copies of each case make the interval no narrower."""
-    values, patients = np.random.RandomState(0).uniform(size=12), np.arange(12)
-    once = mean_interval(values, patients)
-    assert mean_interval(np.repeat(values, 10), np.repeat(patients, 10)) == pytest.approx(once)
-
-
-def test_one_patient_has_no_interval():
-    mean, low, high = mean_interval(np.array([0.2, 0.4]), np.array(["a", "a"]))
-    assert mean == pytest.approx(0.3) and np.isnan(low) and np.isnan(high)
 
 
 @pytest.fixture
