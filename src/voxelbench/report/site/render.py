@@ -202,7 +202,7 @@ def _figure(name: str, asked: str | None) -> Figure:
 
 def _documents() -> dict[str, str]:
     """Return the page of every document of the checkout, by its path there."""
-    pages = {"results/README.md": "docs/results.html", "config/README.md": "docs/config.html"}
+    pages = {paths.DICTIONARY: "docs/results.html", "config/README.md": "docs/config.html"}
     for source in paths.documents():
         pages[source] = f"docs/{slug(*source.removeprefix('docs/').removesuffix('.md').split('/'))}.html"
     for kind in ("methods", "datasets"):
