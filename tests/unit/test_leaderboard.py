@@ -78,6 +78,8 @@ def row(**changes):
         ({"n_cases": 0}, "greater than or equal to 1"),
         ({"fraction": 0}, "greater than 0"),
         ({"method": "S2DC"}, "should match pattern"),
+        ({"note": "two\rlines"}, "should match pattern"),
+        ({"source": "two\nlines"}, "should match pattern"),
     ],
 )
 def test_a_row_that_contradicts_itself_is_refused(changes, said):
@@ -97,7 +99,7 @@ ROWS = st.lists(
         dataset=st.sampled_from(["btcv", "autopet"]),
         metric=st.sampled_from(["dice", "hd95"]),
         value=st.integers(0, 10000).map(lambda hundredths: hundredths / 100),
-        note=st.text('ab,"\n ', max_size=4).map(str.strip),
+        note=st.text('ab,"; ', max_size=4).map(str.strip),
     ),
     max_size=8,
     unique_by=lambda row: row.key,

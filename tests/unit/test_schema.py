@@ -66,7 +66,9 @@ EVERY_MODEL = pytest.mark.parametrize("model", VALID, ids=lambda model: model.__
 def write(path, model, rows, columns=None):
     """Write rows of texts; what a row does not name is empty."""
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns or model.columns(), restval="", lineterminator="\n")
+        # All quoted: Python's writer leaves a carriage return bare, and then it ends the line.
+        names = columns or model.columns()
+        writer = csv.DictWriter(file, names, restval="", lineterminator="\n", quoting=csv.QUOTE_ALL)
         writer.writeheader()
         writer.writerows(rows)
     return path

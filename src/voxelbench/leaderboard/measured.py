@@ -100,7 +100,7 @@ def _shared(scores: pd.DataFrame) -> dict[str, Any]:
         **{name: first[name] for name in _SHARED},
         "fold": "+".join(str(fold) for fold in sorted(set(scores["fold"]))),
         "n_seeds": scores["seed"].nunique(),
-        "contamination": " and ".join(sorted(set(scores["contamination"]))),
+        "contamination": " ".join(" and ".join(sorted(set(scores["contamination"]))).split()),
         "source": SOURCE,
         "source_version": f"{__version__} {code.commit[:12]}{changed}" if code.commit else __version__,
         "certainty": "measured",

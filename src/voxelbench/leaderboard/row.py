@@ -11,6 +11,7 @@ from voxelbench.runs import Protocol, Selection
 
 Word = Annotated[str, Field(pattern=r"^[a-z0-9_]*$")]
 Words = Annotated[str, Field(pattern=r"^[a-z0-9_.]*$")]
+Line = Annotated[str, Field(pattern=r"^[^\r\n]*$")]
 Some = Annotated[int, Field(ge=1)]
 
 PUBLISHED = "published"
@@ -41,14 +42,14 @@ class LeaderboardRow(CsvRow):
     dataset: Word = Field(min_length=1, description="Folder of datasets/, a dataset of the literature, or `average`.")
     task: Word = Field("", description="Task of the dataset's card; empty for an average.")
     fraction: Share = Field(1.0, description="Share of the training patients that carry labels.")
-    item: str = Field("all", min_length=1, description="An organ, a class, a dose or a pair, or `all`: their mean.")
+    item: Line = Field("all", min_length=1, description="An organ, a class, a dose or a pair, or `all`: their mean.")
     metric: Word = Field(min_length=1, description="Name as in docs/protocol.md.")
     statistic: Literal["mean", "gain"] = Field(
         "mean", description="Whether `value` is the score itself, or what it has more than the `baseline`."
     )
     baseline: Words = Field("", description="What the source compares with: method[.variant][.ablation].")
     space: Literal[""] | Space = Field("", description="Where the score was taken.")
-    split: str = Field("", description="Split of the dataset's card; as the source says it where there is no card.")
+    split: Line = Field("", description="Split of the dataset's card; as the source says it where there is no card.")
     fold: str = Field("", pattern=r"^(\d+(\+\d+)*)?$", description="Folds that were tested, joined by +.")
     protocol: Literal["", "linear"] | Protocol = Field("", description="How it was trained; linear: a frozen backbone.")
     selection: Literal[""] | Selection = Field("", description="Whose scores chose the weights.")
@@ -57,20 +58,20 @@ class LeaderboardRow(CsvRow):
     value: FiniteFloat = Field(description="The number, in the metric's unit.")
     low: FiniteFloat | None = Field(None, description="Lower bound of the 95 % interval.")
     high: FiniteFloat | None = Field(None, description="Upper bound of the 95 % interval.")
-    interval: str = Field("", description="How the interval was made.")
+    interval: Line = Field("", description="How the interval was made.")
     n_cases: Some | None = Field(None, description="Test cases.")
     n_patients: Some | None = Field(None, description="Patients of these cases.")
     n_seeds: Some | None = Field(None, description="Seeds, or repeated runs.")
-    contamination: str = Field("", description="Whether the corpus holds test cases: clean, overlap or unknown.")
-    source: str = Field(min_length=1, description="The document, or voxelbench.")
-    source_version: str = Field("", description="Its identifier; of voxelbench the version and the commit.")
-    table: str = Field("", description="Its table or figure.")
-    row: str = Field("", description="The row of that table, or the file of a repository.")
-    page: str = Field("", description="The page.")
+    contamination: Line = Field("", description="Whether the corpus holds test cases: clean, overlap or unknown.")
+    source: Line = Field(min_length=1, description="The document, or voxelbench.")
+    source_version: Line = Field("", description="Its identifier; of voxelbench the version and the commit.")
+    table: Line = Field("", description="Its table or figure.")
+    row: Line = Field("", description="The row of that table, or the file of a repository.")
+    page: Line = Field("", description="The page.")
     certainty: Literal["read", "inferred", "approximate", "measured", "rescored"] = Field(
         description="read: it stands there; inferred: `note` says what is; approximate: it stands there as about."
     )
-    note: str = Field("", description="What a reader has to know.")
+    note: Line = Field("", description="What a reader has to know.")
     spec_sha256s: str = Field(
         "", pattern=r"^([0-9a-f]{64}( [0-9a-f]{64})*)?$", description="Identities of the runs behind it."
     )
