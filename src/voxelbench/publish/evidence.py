@@ -11,8 +11,9 @@ import pandas as pd
 from voxelbench import paths
 from voxelbench.config import read_config
 from voxelbench.errors import DataError
+from voxelbench.report.identity import run_of
 from voxelbench.report.schema import read_scores
-from voxelbench.runs import OWN_NETWORK, EvalRun, MethodId, PretrainRun
+from voxelbench.runs import OWN_NETWORK, EvalRun, PretrainRun
 
 Run = EvalRun | PretrainRun
 
@@ -60,14 +61,10 @@ def runs_of(scores: pd.DataFrame) -> list[EvalRun]:
     """Return the runs that rows of scores are of, each once."""
     names = ["budget", "corpus", "method", "variant", "ablation", "encoder", "seed"]
     names += ["dataset", "task", "fold", "protocol", "selection", "fraction"]
-    return [_run(row) for row in scores[names].drop_duplicates().to_dict("records")]
-
-
-def _run(row: Mapping[Any, Any]) -> EvalRun:
-    method = MethodId(row["method"], row["variant"], row["ablation"])
-    pretrain = PretrainRun(row["budget"], row["corpus"], method, row["encoder"], int(row["seed"]))
-    where = (row["dataset"], row["task"], int(row["fold"]))
-    return EvalRun(*where, pretrain, row["protocol"], row["selection"], float(row["fraction"]))
+    return [
+        run_of({str(name): cell for name, cell in row.items()})
+        for row in scores[names].drop_duplicates().to_dict("records")
+    ]
 
 
 def record(run: Run) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """The columns that say which run a row is of, the same in every tidy table."""
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from voxelbench import paths
 from voxelbench.config import Column, table_config
 from voxelbench.resolve import eval_spec, spec_sha256
-from voxelbench.runs import EvalRun
+from voxelbench.runs import EvalRun, MethodId, PretrainRun
 
 
 def identity(table: str, column: Column, run: EvalRun) -> dict[str, object]:
@@ -33,6 +35,14 @@ def identity(table: str, column: Column, run: EvalRun) -> dict[str, object]:
         "seed": run.pretrain.seed,
         "spec_sha256": spec_sha256(spec),
     }
+
+
+def run_of(row: Mapping[str, Any]) -> EvalRun:
+    """Return the run that a row with the columns of IDENTITY is of, as texts or as numbers."""
+    method = MethodId(row["method"], row["variant"], row["ablation"])
+    pretrain = PretrainRun(row["budget"], row["corpus"], method, row["encoder"], int(row["seed"]))
+    fold, fraction = int(row["fold"]), float(row["fraction"])
+    return EvalRun(row["dataset"], row["task"], fold, pretrain, row["protocol"], row["selection"], fraction)
 
 
 def _stem(run: EvalRun) -> str:

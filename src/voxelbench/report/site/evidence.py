@@ -5,13 +5,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from voxelbench import paths
 from voxelbench.command_line import command, rebuild_command
 from voxelbench.report.site.curve import Curve, read_curve
-from voxelbench.report.site.sources import Row
-from voxelbench.runs import EvalRun, MethodId, PretrainRun, Protocol, Selection
+from voxelbench.runs import EvalRun, PretrainRun
 
 N_LOG_LINES = 20
 LOG_WIDTH = 160
@@ -39,15 +38,6 @@ class Run:
         """Return the lines of the spec that differ from another run's, as a diff without context."""
         lines = difflib.unified_diff(first.spec.splitlines(), self.spec.splitlines(), lineterm="", n=0)
         return "\n".join(line for line in lines if not line.startswith(("---", "+++", "@@")))
-
-
-def eval_run(row: Row) -> EvalRun:
-    """Return which run a row of the scores is of."""
-    method = MethodId(row["method"], row["variant"], row["ablation"])
-    pretrain = PretrainRun(row["budget"], row["corpus"], method, row["encoder"], int(row["seed"]))
-    protocol, selection = cast(Protocol, row["protocol"]), cast(Selection, row["selection"])
-    fold, fraction = int(row["fold"]), float(row["fraction"])
-    return EvalRun(row["dataset"], row["task"], fold, pretrain, protocol, selection, fraction)
 
 
 def read_run(run: EvalRun | PretrainRun) -> Run:

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from voxelbench import registry
 from voxelbench.cards import DatasetCard
-from voxelbench.report.site.evidence import eval_run, read_run
+from voxelbench.report.identity import run_of
+from voxelbench.report.site.evidence import read_run
 from voxelbench.report.site.model import Cell, Line, Matrix, Pretraining, System, slug, system
 from voxelbench.report.site.sources import Row, TableSource
 from voxelbench.runs import NO_CORPUS, PretrainRun
@@ -53,7 +54,7 @@ def _cell(
     costs: list[Row],
 ) -> Cell:
     absent = [row for row in scores if row["status"] != "ok"]
-    runs = dict.fromkeys(map(eval_run, scores))
+    runs = dict.fromkeys(map(run_of, scores))
     records = dict.fromkeys(run.contamination() for run in runs)
     pretrained = dict.fromkeys(run.pretrain for run in runs if run.pretrain.corpus != NO_CORPUS)
     return Cell(
