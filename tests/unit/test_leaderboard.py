@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -106,6 +106,7 @@ ROWS = st.lists(
 )
 
 
+@settings(max_examples=20)
 @given(ROWS, st.randoms(use_true_random=False))
 def test_the_order_of_rows_changes_no_byte_and_reading_gives_them_back(tmp_path_factory, rows, random):
     shuffled = random.sample(rows, len(rows))
