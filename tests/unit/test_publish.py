@@ -16,7 +16,7 @@ from rocrate import rocrate
 from rocrate_validator import models, services
 from rocrate_validator.utils.http import HttpRequester
 
-from voxelbench import code_version, config, expand, paths
+from voxelbench import __version__, code_version, config, expand, paths
 from voxelbench.atomic import write_text
 from voxelbench.cli import main
 from voxelbench.code_version import CodeVersion
@@ -58,7 +58,7 @@ def finished(tmp_path_factory):
     file = root / "config" / "config.yaml"
     tables = {"three": three, "one": one}
     settings = {"budget": "full", "seeds": [0, 1, 2], "methods": ["scratch"], "tables": tables}
-    settings |= {"site": {"tables": ["one"]}, "figures": {}, "analyses": {}}
+    settings |= {"site": {"tables": ["one"]}, "leaderboard": ["one"], "figures": {}, "analyses": {}}
     file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | settings))
     for name in ("budgets/demo.yaml", "budgets/learn.yaml", "README.md"):  # the judge takes its time for every file
         (root / "config" / name).unlink()
@@ -264,6 +264,13 @@ def test_pictures_of_cases_that_may_not_be_passed_on_are_left_out(results):
     assert figures == [f"results/full/figures/three.{suffix}" for suffix in ("csv", "png", "svg")]
     why = "not here, it shows cases of btcv, which may not be passed on"
     assert {said[f"results/full/figures/one.{suffix}"] for suffix in ("csv", "png", "svg")} == {why}
+
+
+@pytest.mark.parametrize("budget", ["full", "demo"])
+def test_our_leaderboard_is_in_the_crate_of_its_own_budget(results, budget):
+    write_text(paths.own_leaderboard(__version__), f"method,budget\ns2dc,{budget}\n")
+    places = [item.place for item in contents(gather("full", ("one",)), weights=False)]
+    assert (paths.own_leaderboard(__version__).as_posix() in places) == (budget == "full")
 
 
 def test_cells_without_a_value_are_listed_with_their_reason(clone, tmp_path):

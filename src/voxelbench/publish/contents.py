@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from voxelbench import paths, registry
+import pandas as pd
+
+from voxelbench import __version__, paths, registry
 from voxelbench.config import corpus_config, read_config
 from voxelbench.figure_inputs import figure_caption, figure_names, figure_settings, figure_title
 from voxelbench.publish.evidence import Evidence, files
@@ -61,6 +63,8 @@ def _of_budget(evidence: Evidence) -> Iterator[Item]:
     budget = evidence.budget
     if set(read_config().leaderboard) <= set(evidence.tables):
         yield Item(paths.published_leaderboard(), "values that publications state, with their sources")
+        if _is_of(ours := paths.own_leaderboard(__version__), budget):
+            yield Item(ours, f"our values in the schema of the leaderboard, budget {budget}")
         for path in paths.made(budget, paths.DELTA):
             yield Item(path, f"published values beside those of budget {budget}, with verdicts")
     for name in figure_names():
@@ -68,6 +72,11 @@ def _of_budget(evidence: Evidence) -> Iterator[Item]:
         if settings.table in evidence.scores:
             what = f"{figure_title(settings)}. {figure_caption(settings, budget)}"
             yield from (Item(paths.figure(budget, name, suffix), what) for suffix in FIGURE_SUFFIXES)
+
+
+def _is_of(leaderboard: Path, budget: str) -> bool:
+    """Whether a leaderboard is there and holds values of this budget alone."""
+    return leaderboard.is_file() and set(pd.read_csv(leaderboard, usecols=["budget"])["budget"]) == {budget}
 
 
 def _of_runs(evidence: Evidence, weights: bool) -> Iterator[Item]:
