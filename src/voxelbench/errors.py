@@ -24,6 +24,10 @@ class ChecksumError(DataError):
     """A fetched file is not the one that the card names."""
 
 
+class NothingToDraw(DataError):
+    """A figure has nothing to show on this machine, where data are gated, say; its picture says why."""
+
+
 class TrainingError(VoxelbenchError):
     """A run cannot go on: its loss is not finite, or its checkpoint does not fit."""
 

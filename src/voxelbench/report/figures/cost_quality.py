@@ -8,7 +8,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from voxelbench import paths
 from voxelbench.config import table_config
-from voxelbench.errors import ConfigError, DataError, nearest
+from voxelbench.errors import ConfigError, NothingToDraw, nearest
 from voxelbench.figure_settings import CostQuality
 from voxelbench.report.cost_summary import ALL
 from voxelbench.report.figures import style
@@ -45,7 +45,7 @@ def numbers(request: Request) -> pd.DataFrame:
     panels = [_with_front(part) for _, part in both.groupby("measure", sort=False) if _tells_apart(part)]
     if not panels:
         where = paths.cost_summary(request.budget, table)
-        raise DataError(
+        raise NothingToDraw(
             f"{where}: no cost tells the rows of {table} apart, so there is nothing to draw; run the table."
         )
     return pd.concat(panels, ignore_index=True)[[*_IDENTITY, *_FIELDS]]

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from voxelbench import paths
-from voxelbench.errors import DataError
+from voxelbench.errors import NothingToDraw
 from voxelbench.report.figures import style
 from voxelbench.report.figures.request import Request
 from voxelbench.report.rows import RankRow
@@ -22,13 +22,13 @@ _LETTER = 0.072
 def numbers(request: Request) -> pd.DataFrame:
     """Return the mean rank of each row of the table, the best first, and what the tests say.
 
-    Raises DataError where there are no ranks, with the reason.
+    Raises NothingToDraw where there are no ranks, with the reason.
     """
     path = paths.ranks(request.budget, request.settings.table)
     rows = read_table(path, RankRow).drop(columns=["budget", "data"])
     if rows["mean_rank"].isna().all():
         reason = next(iter(rows["notes"]), "the table has no rows")
-        raise DataError(f"{path}: {reason}; a diagram of ranks is for a table with more.")
+        raise NothingToDraw(f"{path}: {reason}; a diagram of ranks is for a table with more.")
     return rows.dropna(subset="mean_rank").sort_values("mean_rank", kind="stable", ignore_index=True)
 
 

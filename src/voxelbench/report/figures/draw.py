@@ -7,9 +7,10 @@ from matplotlib.figure import Figure
 
 from voxelbench import paths
 from voxelbench.atomic import write_text, written_whole
+from voxelbench.errors import NothingToDraw
 from voxelbench.figure_inputs import figure_budget, figure_caption, figure_data, figure_settings, figure_title
 from voxelbench.report.figures import style
-from voxelbench.report.figures.frame import add_frame
+from voxelbench.report.figures.frame import add_frame, blank
 from voxelbench.report.figures.kinds import DRAWN_BY
 from voxelbench.report.figures.request import Request
 
@@ -22,7 +23,8 @@ _METADATA = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
 def write_figure(name: str, budget: str | None) -> None:
     """Draw a figure of the config and write PNG, SVG and the CSV of its numbers side by side.
 
-    Raises ConfigError for a figure that does not exist and DataError where there is nothing to draw.
+    Where there is nothing to draw the picture says why. Raises ConfigError for a figure that does not exist, and
+    DataError where what it is drawn from is not made yet.
     """
     request = Request(name, figure_settings(name), figure_budget(name, budget))
     picture, numbers = draw(request)
@@ -39,9 +41,14 @@ def write_figure(name: str, budget: str | None) -> None:
 def draw(request: Request) -> tuple[Figure, pd.DataFrame]:
     """Return a figure with title and footer, and the numbers that it shows."""
     kind, settings, budget = DRAWN_BY[request.settings.kind], request.settings, request.budget
-    numbers = kind.numbers(request)
     with style.applied():
-        picture = kind.draw(numbers)
+        try:
+            numbers = kind.numbers(request)
+            picture = kind.draw(numbers)
+        except NothingToDraw as reason:
+            logger.warning("%s", reason)
+            numbers = pd.DataFrame({"reason": [str(reason)]})
+            picture = blank(str(reason))
         add_frame(picture, figure_title(settings), figure_caption(settings, budget))
     return picture, numbers.assign(budget=budget, data=figure_data(settings, budget)).pipe(_identity_first)
 

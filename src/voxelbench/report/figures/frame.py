@@ -29,6 +29,14 @@ def add_frame(figure: Figure, title: str, footer: str) -> None:
     figure.text(left, _MARGIN / total, footed, size=_FOOTER_SIZE, color=style.INK, va="bottom")
 
 
+def blank(reason: str) -> Figure:
+    """Return a picture of page width that holds a sentence, in constrained layout."""
+    text = _wrapped(reason, _FOOTER_SIZE, style.PAGE_WIDTH)
+    figure = Figure((style.PAGE_WIDTH, _height(text, _FOOTER_SIZE) + 0.5), layout="constrained")
+    figure.text(0.5, 0.5, text, size=_FOOTER_SIZE, ha="center", va="center")
+    return figure
+
+
 def _wrapped(text: str, size: int, width: float) -> str:
     return textwrap.fill(text, int((width - 2 * _MARGIN) * _LETTERS_PER_INCH[size]))
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from voxelbench import paths, registry
 from voxelbench.config import read_budget, task_card
-from voxelbench.errors import DataError
+from voxelbench.errors import NothingToDraw
 from voxelbench.evaluate.examples import Example, read_examples
 from voxelbench.evaluate.summary import HEADLINE
 from voxelbench.figure_inputs import montage_runs
@@ -34,7 +34,7 @@ class Ranked(NamedTuple):
 def numbers(request: Request) -> pd.DataFrame:
     """Return one row a case and method, of all methods the same cases: the value, and the file that holds the slices.
 
-    Raises DataError if the reference has no examples.
+    Raises NothingToDraw if the reference has no examples.
     """
     assert isinstance(request.settings, Montage)
     runs = montage_runs(request.settings, request.budget)
@@ -42,7 +42,7 @@ def numbers(request: Request) -> pd.DataFrame:
     mine = next((run for run in runs if run.pretrain.method == reference), None)
     if mine is None or not _path(mine).is_file():
         why = "is no row of the table" if mine is None else f"has no examples ({status(mine).reason or 'made before'})"
-        raise DataError(
+        raise NothingToDraw(
             f"figure '{request.name}': its reference {reference} {why}; evaluate it, or name another `reference`."
         )
     chosen = ranked(read_examples(_path(mine)))

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from voxelbench.errors import DataError
+from voxelbench.errors import NothingToDraw
 from voxelbench.figure_inputs import training_runs
 from voxelbench.figure_settings import Training
 from voxelbench.report.figures import style
@@ -30,7 +30,7 @@ _TITLE_LETTERS = 17
 def numbers(request: Request) -> pd.DataFrame:
     """Return one row a point: of each pretraining all terms, of each finetuning the total and the validation score.
 
-    A run without losses is one row with its `reason`. Raises DataError if all are.
+    A run without losses is one row with its `reason`. Raises NothingToDraw if all are.
     """
     settings = request.settings
     assert isinstance(settings, Training)
@@ -47,7 +47,9 @@ def numbers(request: Request) -> pd.DataFrame:
     ]
     found = pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(columns=list(_FIELDS))
     if found["value"].isna().all():
-        raise DataError(f"figure '{request.name}': no run behind {settings.table} has losses yet; run the table first.")
+        raise NothingToDraw(
+            f"figure '{request.name}': no run behind {settings.table} has losses yet; run the table first."
+        )
     return found[list(_FIELDS)]
 
 
