@@ -193,3 +193,12 @@ def test_an_analysis_that_was_not_done_is_one_sentence(checkout):
         "results/demo/analysis/organs/scores.csv: there is nothing to draw yet; run "
         "`voxelbench analyse organs --budget demo`."
     )
+
+
+def test_evolution_of_gated_data_says_its_reason(checkout):
+    rows = [{**identity(*encoder), "status": "gated", "reason": GATED} for encoder in ENCODERS[1:]]
+    columns = ["step", "n_anchors", "accuracy", "chance", "auc", "n_cases", "token_voxels", "hidden"]
+    tokens = pd.DataFrame(columns=["dataset", "method", "variant", "step", "anchor", "x", "y", "z", "similarity"])
+    write("evolution", {}, scores=[dict.fromkeys(columns) | row for row in rows], tokens=tokens)
+    figure, _ = picture("evolution")
+    assert [GATED in texts(axes).replace("\n", " ") for axes in figure.axes] == [True, True]

@@ -1,6 +1,6 @@
 """Correspondence over pretraining: maps of one anchor in another case at each snapshot, and curves over all organs."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -25,9 +25,7 @@ def numbers(request: Request) -> pd.DataFrame:
     keys = [*ENCODER, "step"]
     rows = scores[[*keys, "encoder", *_SCORES]].merge(tokens, "left", keys)
     shown = {name.removesuffix("/other"): int(each["z"]) for name, each in slices.items() if name.endswith("/other")}
-    z = (rows["dataset"] + "/" + rows["anchor"]).map(shown)
-    is_cut = (rows["z"] <= z) & (z < rows["z"] + rows["token_voxels"])
-    return rows[is_cut | rows["z"].isna()].assign(slices=path).reset_index(drop=True)
+    return maps.in_slices(rows, shown).assign(slices=path)
 
 
 def draw(numbers: pd.DataFrame) -> Figure:
@@ -37,13 +35,13 @@ def draw(numbers: pd.DataFrame) -> Figure:
     steps = sorted(numbers["step"].dropna().unique())
     anchors = numbers["anchor"].replace("", np.nan).dropna()
     has_maps = bool(len(anchors) and slices)
-    height = _CURVE_INCHES + (_MAP_INCHES * len(looks) if has_maps else 0)
-    figure = Figure((style.PAGE_WIDTH, height), layout="constrained")
-    parts: Any = figure.subfigures(2, 1, height_ratios=(height - _CURVE_INCHES + 1e-3, _CURVE_INCHES))
+    height = _MAP_INCHES * len(looks) if has_maps else 0
+    figure = Figure((style.PAGE_WIDTH, height + _CURVE_INCHES), layout="constrained")
+    below: Any = figure
     if has_maps:
-        anchor = numbers.loc[anchors.index[0]]
-        _draw_maps(parts[0], numbers[numbers["anchor"] == anchor["anchor"]], slices, looks, steps)
-    _draw_curves(parts[1], numbers.drop_duplicates([*ENCODER, "step"]), looks)
+        above, below = cast(Any, figure.subfigures(2, 1, height_ratios=(height, _CURVE_INCHES)))
+        _draw_maps(above, numbers[numbers["anchor"] == anchors.iloc[0]], slices, looks, steps)
+    _draw_curves(below, numbers.drop_duplicates([*ENCODER, "step"]), looks)
     figure.legend(handles=style.legend_handles(looks.values()), ncols=len(looks))
     return figure
 
@@ -77,15 +75,16 @@ def _draw_maps(
 
 
 def _draw_curves(figure: Any, scores: pd.DataFrame, looks: dict[style.System, style.Look]) -> None:
-    panels = figure.subplots(1, len(_CURVES))
+    panels, counted = figure.subplots(1, len(_CURVES)), scores.dropna(subset=["n_anchors"])
     for axes, (name, title) in zip(panels, _CURVES.items(), strict=True):
+        if counted.empty:
+            maps.draw_reason(axes, why_empty(scores))
+            continue
         for system, look in looks.items():
             own = style.system_rows(scores, system).sort_values("step")
             axes.plot(own["step"], own[name], color=look.colour, marker=look.marker, ls=look.line, ms=3.5, lw=1.1)
         _draw_chance(axes, scores["chance"].mean() if name == "accuracy" else 0.5)
-        counted = scores.dropna(subset=["n_anchors"])
-        n = f", n = {counted['n_anchors'].iloc[0]:.0f}" if len(counted) else f": {why_empty(scores)}"
-        axes.set_title(f"{title}{n}", loc="left", size=7.5)
+        axes.set_title(f"{title}, n = {counted['n_anchors'].max():.0f}", loc="left", size=7.5)
         axes.set_xlabel("step of pretraining")
         axes.set_xticks(sorted(scores["step"].dropna().unique()))
         axes.grid(axis="y")

@@ -1,6 +1,7 @@
 """An axial slice in grey, and tokens over it by their similarity. As radiologists look: the right is at the left."""
 
 import textwrap
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -53,9 +54,15 @@ def mark_token(axes: Axes, start: np.ndarray, shown: Slice, voxels: int) -> None
     axes.add_patch(Rectangle(corner, voxels * dx, voxels * dy, fill=False, edgecolor="#D55E00", linewidth=1.6))
 
 
-def in_slice(tokens: pd.DataFrame, z: int, voxels: int) -> pd.DataFrame:
-    """Return the tokens that the axial slice z cuts."""
-    return tokens[(tokens["z"] <= z) & (z < tokens["z"] + voxels)]
+def in_slices(rows: pd.DataFrame, shown: Mapping[str, int]) -> pd.DataFrame:
+    """Return the tokens that a slice cuts, and the rows without a token.
+
+    `shown` says which axial slice is drawn, by dataset and anchor: "btcv/liver".
+    """
+    z = (rows["dataset"] + "/" + rows["anchor"]).map(shown).astype(float)
+    depth = (z - rows["z"].astype(float)).fillna(-1)
+    is_cut = (depth >= 0) & (depth < rows["token_voxels"].fillna(0))
+    return rows[is_cut | rows["z"].isna()].reset_index(drop=True)
 
 
 def draw_reason(axes: Axes, reason: str) -> None:

@@ -21,9 +21,7 @@ def numbers(request: Request) -> pd.DataFrame:
     keys = [*ENCODER, "anchor"]
     rows = scores[[*keys, "encoder", *_SCORES]].merge(tokens, "left", keys)
     shown = {name: int(each["z"]) for name, each in slices.items()}
-    z = (rows["dataset"] + "/" + rows["anchor"]).map(shown)
-    is_cut = (rows["z"] <= z) & (z < rows["z"] + rows["token_voxels"])
-    return rows[is_cut | rows["z"].isna()].assign(slices=path).reset_index(drop=True)
+    return maps.in_slices(rows, shown).assign(slices=path)
 
 
 def draw(numbers: pd.DataFrame) -> Figure:
