@@ -10,8 +10,8 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-# The first Python that is new enough and can make a virtual environment.
-FITS := import ensurepip, sys; sys.exit(sys.version_info < (3, 11))
+# The first Python that is new enough (3.11.4 unpacks archives safely) and can make a virtual environment.
+FITS := import ensurepip, sys; sys.exit(sys.version_info < (3, 11, 4))
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do $$p -c '$(FITS)' 2> /dev/null && echo $$p && break; done)
 
 # Conda is used where Snakemake can use it, else the virtual environment.
@@ -31,7 +31,7 @@ $(INSTALLED): EXTRAS := engine,test
 $(VENV)-nnunet/.installed: EXTRAS := engine,nnunet
 
 $(INSTALLED) $(VENV)-nnunet/.installed: pyproject.toml constraints.txt
-	@test -n "$(PYTHON)" || { echo "voxelbench needs Python 3.11 or later, with venv; none is on PATH." >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "voxelbench needs Python 3.11.4 or later, with venv; none is on PATH." >&2; exit 1; }
 	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
 	@echo "Installing into $(@D), about two minutes and 2 GB ..."
 	$(@D)/bin/python -m pip install -qq -c constraints.txt -e '.[$(EXTRAS)]'
