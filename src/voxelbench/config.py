@@ -144,7 +144,7 @@ class Budget(Strict):
 
     What a budget does not say is as in the one that it `extends`. A pretraining run is shared out among `processes`,
     each with its own `threads`, `workers` and GPU. `controls` are rows besides the config's `methods`; `corpus_for` is
-    laid over the config's.
+    laid over the config's, `leaderboard` stands in for it.
     """
 
     name: str
@@ -158,6 +158,7 @@ class Budget(Strict):
     processes: int = Field(1, gt=0)
     corpus_for: dict[str, str] = Field(default_factory=dict)
     controls: tuple[str, ...] = ()
+    leaderboard: tuple[str, ...] | None = None
     pretrain: Settings
     recipes: dict[RecipeName, RecipeFile]
 
@@ -317,6 +318,18 @@ def modality_corpus(modality: str, budget: str) -> str | None:
     name = {**config.corpus_for, **read_budget(budget).corpus_for}.get(modality)
     _known("corpus", name, config.corpora, paths.budgets() / f"{budget}.yaml")
     return name
+
+
+def leaderboard_tables(budget: str) -> tuple[str, ...]:
+    """Return the tables whose values a budget exports, and compares with published ones.
+
+    Raises ConfigError for one that the config does not declare.
+    """
+    named = read_budget(budget).leaderboard
+    tables = read_config().leaderboard if named is None else named
+    for table in tables:
+        table_config(table)
+    return tables
 
 
 def table_budget(table: str, asked: str | None) -> str:

@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 
 from voxelbench import __version__, paths
 from voxelbench.atomic import write_text
+from voxelbench.config import task_card
 from voxelbench.errors import ConfigError
+from voxelbench.evaluate.summary import HEADLINE
+from voxelbench.expand import table_runs
 from voxelbench.leaderboard.export import export_leaderboard, write_delta
 from voxelbench.leaderboard.file import read_leaderboard
 from voxelbench.leaderboard.measured import Absent, Measured, measured
@@ -249,7 +252,7 @@ def test_a_cell_with_a_run_missing_is_absent_with_the_reason():
 @pytest.fixture
 def files(checkout):
     """Return a checkout whose two tables, in budget full, show the same runs of scratch and S2DC on two patients."""
-    file = checkout / "config" / "config.yaml"
+    file = checkout / "config" / "budgets" / "full.yaml"
     content = yaml.safe_load(file.read_text())
     file.write_text(yaml.safe_dump(content | {"leaderboard": ["table1", "ablation"]}))
     write_text(paths.published_leaderboard(), PUBLISHED.read_text(encoding="utf-8"))
@@ -300,3 +303,22 @@ def test_the_comparison_is_written_with_a_row_for_each_published_value(files):
     assert ours_of_s2dc["verdict"] == "not comparable" and ours_of_s2dc["delta"] == "2.36"
     assert "weights selected harness, published upstream" in ours_of_s2dc["reason"]
     assert all(paths.delta("full").with_suffix(suffix).is_file() for suffix in (".md", ".tex"))
+
+
+def planned(table):
+    """Return what a table of the full budget would measure, a row a run, all values 50."""
+    for _, run in table_runs(table, "full"):
+        method, task = run.pretrain.method, task_card(run.dataset, run.task)
+        facts = {"dataset": run.dataset, "task": run.task, "split": task.split, "fraction": run.fraction}
+        facts |= {"selection": run.selection, "protocol": run.protocol, "metric": HEADLINE[task.kind], "fold": "0"}
+        facts |= {"space": "grid", "encoder": run.pretrain.encoder, "ablation": method.ablation}
+        yield ours(method.name, 50.0, 45.0, 55.0, **facts)
+
+
+@pytest.mark.parametrize(("table", "number"), [("Table 1", 12), ("Table 2", 4)])
+def test_the_full_budget_plans_what_the_posters_tables_can_be_compared_with(checkout, table, number):
+    published = read_leaderboard(PUBLISHED)
+    rows = {row.key: row for name in ("upstream", "upstream_fractions") for row in planned(name)}
+    frame = delta(published, Measured(tuple(rows.values()), ()))
+    poster = frame[(frame["source"] == "S2DC poster") & (frame["table"] == table) & (frame["dataset"] != "autopet")]
+    assert len(poster) == number and (poster["verdict"] == "not reproduced").all()

@@ -34,7 +34,7 @@ def example(name, seed=0):
 def test_examples_come_back_with_the_values_of_their_cases(tmp_path):
     path = tmp_path / "run" / "examples.npz"
     made = [example("b"), example("a", seed=1), example("without")]
-    write_examples(path, TaskKind.segmentation, made, rows(a=0.25, b=0.5, c=0.75))
+    write_examples(path, TaskKind.segmentation, "harness", made, rows(a=0.25, b=0.5, c=0.75))
     first, second, third = read_examples(path)
     assert (first.case_id, first.value, second.case_id, second.value) == ("b", 0.5, "a", 0.25)
     assert np.isnan(third.value) and third.panels.keys() == made[2].panels.keys()
@@ -43,7 +43,7 @@ def test_examples_come_back_with_the_values_of_their_cases(tmp_path):
 
 def test_the_value_is_the_one_that_tables_show(tmp_path):
     scored = [Row("a", "p", "x", "dice", 0.2, 1, "native"), Row("a", "p", "x", "dice", 0.9, 1, "grid")]
-    write_examples(tmp_path / "e.npz", TaskKind.segmentation, [example("a")], scored)
+    write_examples(tmp_path / "e.npz", TaskKind.segmentation, "harness", [example("a")], scored)
     assert read_examples(tmp_path / "e.npz")[0].value == 0.2
 
 
@@ -51,7 +51,7 @@ def test_equal_examples_are_equal_bytes_at_any_time(tmp_path, monkeypatch):
     paths = [tmp_path / "first.npz", tmp_path / "second.npz"]
     for path, clock in zip(paths, (1e9, 1.5e9), strict=True):
         monkeypatch.setattr(time, "time", lambda clock=clock: clock)
-        write_examples(path, TaskKind.segmentation, [example("a")], rows(a=0.25))
+        write_examples(path, TaskKind.segmentation, "harness", [example("a")], rows(a=0.25))
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 

@@ -76,7 +76,7 @@ def leave(request, kind=TaskKind.segmentation, metric="dice"):
                     ("is_true", index == 1),
                 )
             ]
-        write_examples(run.folder() / paths.EXAMPLES, kind, made, rows)
+        write_examples(run.folder() / paths.EXAMPLES, kind, run.selection, made, rows)
         write_rows(run.folder() / paths.CASES, rows)
 
 

@@ -203,12 +203,16 @@ def test_progress_in_a_log(monkeypatch, caplog):
 def test_a_stopped_preparation_goes_on_to_the_same_bytes(checkout, outside_environment, tmp_path, number):
     raw, stopped, whole = (tmp_path / name for name in ("raw", "stopped", "whole"))
     dataset, card = registry.load_dataset("_template"), registry.dataset_card("_template")
-    assert card.twin
-    many = card.twin.model_copy(update={"train": 40})  # enough that some are left when the signal comes
-    dataset.phantom(raw, card.model_copy(update={"twin": many}))
+    dataset.phantom(raw, card)
     command = [sys.executable, "-m", "voxelbench", "prepare", "_template", "--raw", raw, "--out", stopped]
     process = subprocess.Popen(
-        [*command, "--workers", "2"], env=outside_environment, cwd=checkout, text=True, stderr=subprocess.PIPE
+        [*command, "--workers", "2"],
+        env=outside_environment,
+        cwd=checkout,
+        text=True,
+        stderr=subprocess.PIPE,
+        # A shell's job in the background ignores interrupts, and so would its children.
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     while not (paths.journal(stopped).exists() and paths.journal(stopped).read_text()) and process.poll() is None:
         time.sleep(0.01)

@@ -13,7 +13,7 @@ from voxelbench.cards import TaskKind
 from voxelbench.contamination.record import CaseVerdict, Report, write_report
 from voxelbench.errors import ConfigError, DataError
 from voxelbench.evaluate.rows import Row, write_rows
-from voxelbench.evaluate.summary import case_values, run_metrics
+from voxelbench.evaluate.summary import case_values, headline_space, run_metrics
 from voxelbench.report.cells import leaks
 from voxelbench.report.compare import write_comparisons
 from voxelbench.report.place import check_replace, place
@@ -298,3 +298,9 @@ def test_a_cell_with_a_run_missing_takes_no_part_in_comparisons(tables):
     assert compared.index.tolist() == [("organs", "s2dc"), ("organs", "scratch"), ("spleen", "scratch")]
     assert compared.loc[("organs", "s2dc"), "scratch_difference"] == pytest.approx(10)
     assert read_table()["spleen_group"].tolist()[0] == 1 and read_table()["spleen_n"].tolist() == [2, 0]
+
+
+@pytest.mark.parametrize(("selection", "space"), [("harness", "native"), ("last", "native"), ("upstream", "grid")])
+def test_tables_show_the_scanners_grid_unless_weights_are_selected_as_released(selection, space):
+    assert headline_space(pd.DataFrame({"space": ["grid", "native"]}), selection) == space
+    assert headline_space(pd.DataFrame({"space": ["tokens"]}), "last") == "tokens"

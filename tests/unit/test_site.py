@@ -37,7 +37,7 @@ def write_slices(run):
     panels = {name: rng.randint(0, 4, (20, 16)).astype(np.uint8) for name in ("image", "truth", "answer")}
     examples = [Example(name, panels) for name in ("case_00", "case_01")]
     rows = [Row(each.case_id, each.case_id, "organ", "dice", 0.5, 9, "native") for each in examples]
-    write_examples(run.folder() / paths.EXAMPLES, TaskKind.segmentation, examples, rows)
+    write_examples(run.folder() / paths.EXAMPLES, TaskKind.segmentation, run.selection, examples, rows)
 
 
 @pytest.fixture(scope="module")

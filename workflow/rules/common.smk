@@ -3,7 +3,7 @@ from typing import get_args
 from snakemake.exceptions import WorkflowError
 
 from voxelbench import __version__, paths, preflight, registry, resolve
-from voxelbench.config import read_budget, read_config, table_budget
+from voxelbench.config import leaderboard_tables, read_budget, read_config, table_budget
 from voxelbench.errors import VoxelbenchError
 from voxelbench.expand import (
     asked_controls,
@@ -147,7 +147,7 @@ def site_files(wildcards):
 
 def leaderboard_inputs(budget):
     kinds = (paths.scores, paths.case_scores, paths.comparisons)
-    return [of_table(budget, table) for table in CONFIG.leaderboard for of_table in kinds]
+    return [of_table(budget, table) for table in leaderboard_tables(budget) for of_table in kinds]
 
 
 def refuse_replacing(placed):

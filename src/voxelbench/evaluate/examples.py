@@ -14,6 +14,7 @@ from voxelbench.atomic import written_whole
 from voxelbench.cards import TaskKind
 from voxelbench.evaluate.rows import Row, to_frame
 from voxelbench.evaluate.summary import HEADLINE, case_values, headline_space
+from voxelbench.runs import Selection
 
 LARGEST = 128
 """Voxels along the longer side of a slice; a larger one is thinned."""
@@ -81,9 +82,11 @@ def painted(masks: np.ndarray) -> np.ndarray:
     return numbers
 
 
-def write_examples(path: Path, kind: TaskKind, examples: Iterable[Example], rows: Iterable[Row]) -> None:
+def write_examples(
+    path: Path, kind: TaskKind, selection: Selection, examples: Iterable[Example], rows: Iterable[Row]
+) -> None:
     """Write examples, each with the headline value that the rows give its case; equal ones give equal bytes."""
-    values = _values(kind, to_frame(rows))
+    values = _values(kind, selection, to_frame(rows))
     kept = [replace(each, value=float(values.get(each.case_id, np.nan))) for each in examples]
     arrays = {f"{each.case_id}/{name}": panel for each in kept for name, panel in each.panels.items()}
     about = {
@@ -107,6 +110,6 @@ def _panels(file: "np.lib.npyio.NpzFile", case_id: str) -> Panels:
     return {key.removeprefix(f"{case_id}/"): file[key] for key in names}
 
 
-def _values(kind: TaskKind, rows: pd.DataFrame) -> dict[str, float]:
-    cases = case_values(kind, rows[rows["space"] == headline_space(rows)])
+def _values(kind: TaskKind, selection: Selection, rows: pd.DataFrame) -> dict[str, float]:
+    cases = case_values(kind, rows[rows["space"] == headline_space(rows, selection)])
     return {} if HEADLINE[kind] not in cases else {str(name): value for name, value in cases[HEADLINE[kind]].items()}

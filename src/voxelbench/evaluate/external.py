@@ -62,7 +62,7 @@ def evaluate_external(run: EvalRun) -> None:
         examples = [task.slice_of(case, partial(_masks_of_slice, task, label)) for case, label in scored]
     record.extra |= cases.counts()
     record.write([manifest])
-    write_examples(folder / paths.EXAMPLES, spec.task.kind, examples, rows)
+    write_examples(folder / paths.EXAMPLES, spec.task.kind, run.selection, examples, rows)
     write_rows(folder / paths.CASES, rows)
     if not os.environ.get(KEEP):
         shutil.rmtree(work)

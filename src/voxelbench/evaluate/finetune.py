@@ -80,7 +80,7 @@ def finetune(run: EvalRun) -> None:
     record.extra |= cases.counts() | peak_memory(device)
     write_log(folder / paths.LOSSES, log)
     record.write([path for path in (manifest, native, weights) if path])
-    write_examples(folder / paths.EXAMPLES, spec.task.kind, examples, rows)
+    write_examples(folder / paths.EXAMPLES, spec.task.kind, run.selection, examples, rows)
     write_rows(folder / paths.CASES, rows)
     for working in (paths.CHECKPOINT, paths.SELECTED):
         (folder / working).unlink(missing_ok=True)

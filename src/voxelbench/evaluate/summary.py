@@ -16,6 +16,7 @@ from voxelbench.cards import TaskKind
 from voxelbench.evaluate.metrics.classification import Answers, classification_scores
 from voxelbench.evaluate.rows import TOKEN_AUC, Space
 from voxelbench.recipes import RecipeName
+from voxelbench.runs import Selection
 
 HEADLINE: dict[RecipeName, str] = {
     TaskKind.segmentation: "dice",
@@ -27,10 +28,15 @@ HEADLINE: dict[RecipeName, str] = {
 }
 
 
-def headline_space(rows: pd.DataFrame) -> Space:
-    """Return the space that tables show: the scanner's own grid, where a score was taken there."""
+def headline_space(rows: pd.DataFrame, selection: Selection) -> Space:
+    """Return the space that tables show: the scanner's own grid, where a score was taken there.
+
+    Where weights are selected as in released code, it is the grid that the network reads: there released code stops.
+    """
     spaces = set(rows["space"])
-    return "native" if "native" in spaces else spaces.pop()
+    if spaces == {"grid", "native"}:
+        return "grid" if selection == "upstream" else "native"
+    return spaces.pop()
 
 
 def headline(kind: TaskKind, rows: pd.DataFrame) -> float:

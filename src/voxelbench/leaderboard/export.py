@@ -4,7 +4,7 @@ import pandas as pd
 
 from voxelbench import __version__, paths
 from voxelbench.atomic import write_text
-from voxelbench.config import read_config, table_config
+from voxelbench.config import leaderboard_tables, read_config
 from voxelbench.leaderboard.file import read_leaderboard, write_leaderboard
 from voxelbench.leaderboard.measured import Measured, read_measured
 from voxelbench.report.delta import delta
@@ -33,8 +33,4 @@ def write_delta(budget: str | None) -> None:
 
 
 def _measured(budget: str) -> Measured:
-    """Return the values of the tables that the config names. Raises ConfigError for one that it does not declare."""
-    tables = read_config().leaderboard
-    for table in tables:
-        table_config(table)
-    return read_measured(tables, budget)
+    return read_measured(leaderboard_tables(budget), budget)

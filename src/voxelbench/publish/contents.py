@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from voxelbench import __version__, paths, registry
-from voxelbench.config import corpus_config, read_config
+from voxelbench.config import corpus_config, leaderboard_tables
 from voxelbench.figure_inputs import figure_caption, figure_names, figure_settings, figure_title
 from voxelbench.publish.evidence import Evidence, files
 from voxelbench.runs import EvalRun
@@ -61,7 +61,7 @@ def _of_tables(evidence: Evidence) -> Iterator[Item]:
 def _of_budget(evidence: Evidence) -> Iterator[Item]:
     """Yield what is made of several tables, where all of them are in the crate; and the figures of its tables."""
     budget = evidence.budget
-    if set(read_config().leaderboard) <= set(evidence.tables):
+    if set(leaderboard_tables(budget)) <= set(evidence.tables):
         yield Item(paths.published_leaderboard(), "values that publications state, with their sources")
         if _is_of(ours := paths.own_leaderboard(__version__), budget):
             yield Item(ours, f"our values in the schema of the leaderboard, budget {budget}")

@@ -25,7 +25,7 @@ def _rows(table: str, column: Column, run: EvalRun) -> pd.DataFrame:
     kind = task_card(run.dataset, run.task).kind
     metric = HEADLINE[recipe_name(kind, run.protocol)]
     rows = read_rows(run.folder() / paths.CASES)
-    space = headline_space(rows)
+    space = headline_space(rows, run.selection)
     values = case_values(kind, rows[rows["space"] == space])
     if metric not in values:
         return pd.DataFrame(columns=CaseRow.columns())

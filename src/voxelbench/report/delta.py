@@ -5,13 +5,16 @@ from typing import Any
 
 import pandas as pd
 
+from voxelbench import registry
 from voxelbench.leaderboard.comparable import differences, is_undefined, obstacles
 from voxelbench.leaderboard.measured import Absent, Measured
 from voxelbench.leaderboard.row import LeaderboardRow
 from voxelbench.report.verdict import NOTHING, Bounds, Verdict, judge
 from voxelbench.runs import RANDOM
 
-_CELL = ("dataset", "task", "metric", "item", "fraction", "statistic", "method", "ablation")
+_CLAIM = ("dataset", "task", "metric", "item", "fraction", "statistic", "method", "ablation")
+_CELL = tuple(name for name in _CLAIM if name != "task")
+"""What a claim and our value of it have in common besides the kind of the task."""
 _SOURCE = ("source", "source_version", "table", "row", "page", "certainty", "note")
 _COUNTS = ("n_cases", "n_patients", "n_seeds")
 _OURS = (
@@ -30,7 +33,7 @@ _OURS = (
 )
 
 COLUMNS = (
-    *_CELL,
+    *_CLAIM,
     *("protocol", "published", "baseline", "published_baseline", "published_selection", "published_split"),
     *_SOURCE,
     *_OURS,
@@ -52,7 +55,7 @@ def delta(published: Sequence[LeaderboardRow], ours: Measured) -> pd.DataFrame:
 
 def _rows(claim: LeaderboardRow, published: Sequence[LeaderboardRow], ours: Measured) -> list[dict[str, Any]]:
     reference = _reference(claim, published)
-    known = {name: getattr(claim, name) for name in (*_CELL, *_SOURCE, "protocol", "baseline")}
+    known = {name: getattr(claim, name) for name in (*_CLAIM, *_SOURCE, "protocol", "baseline")}
     known |= {"published": claim.value, "published_selection": claim.selection, "published_split": claim.split}
     known |= {"published_baseline": reference.value if reference else None}
     if claim.baseline == RANDOM.name and reference:
@@ -120,9 +123,20 @@ def _closest(claim: LeaderboardRow, rows: Sequence[LeaderboardRow]) -> list[Lead
 
 
 def _of_cell(claim: LeaderboardRow, rows: Sequence[LeaderboardRow]) -> list[LeaderboardRow]:
-    cell = tuple(getattr(claim, name) for name in _CELL)
-    found = [row for row in rows if tuple(getattr(row, name) for name in _CELL) == cell]
+    found = [row for row in rows if _is_of(row, claim, *_CELL)]
     return [row for row in found if row.statistic == "mean" or row.baseline == claim.baseline]
+
+
+def _is_of(ours: LeaderboardRow | Absent, claim: LeaderboardRow, *names: str) -> bool:
+    """Whether ours is what a claim is of, by some columns and the kind of the task, of which there may be several."""
+    same = all(getattr(ours, name) == getattr(claim, name) for name in names)
+    return same and _kind(ours.dataset, ours.task) == _kind(claim.dataset, claim.task)
+
+
+def _kind(dataset: str, task: str) -> str:
+    """Return the kind of a task of one of our datasets; other names stay, as those by which papers call a kind."""
+    tasks = registry.dataset_card(dataset).tasks if dataset in registry.names("datasets") else ()
+    return next((str(card.kind) for card in tasks if card.name == task), task)
 
 
 def _gain(row: LeaderboardRow, rows: Sequence[LeaderboardRow]) -> LeaderboardRow | None:
@@ -133,12 +147,8 @@ def _gain(row: LeaderboardRow, rows: Sequence[LeaderboardRow]) -> LeaderboardRow
 
 def _why_absent(claim: LeaderboardRow, ours: Measured) -> str:
     """Return why we have no value of a cell: what stopped the runs, or what no table has."""
-    cell = (claim.method, claim.ablation, claim.dataset, claim.task, claim.fraction)
-    reasons = [
-        each.reason
-        for each in ours.absent
-        if (each.method, each.ablation, each.dataset, each.task, each.fraction) == cell
-    ]
+    cell = ("method", "ablation", "dataset", "fraction")
+    reasons = [each.reason for each in ours.absent if _is_of(each, claim, *cell)]
     if reasons:
         return "; ".join(dict.fromkeys(reasons))
     everything: list[LeaderboardRow | Absent] = [*ours.rows, *ours.absent]

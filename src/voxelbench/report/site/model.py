@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from voxelbench.cards import DatasetCard
+from voxelbench.config import read_budget
 from voxelbench.report.site.evidence import Run
 from voxelbench.report.site.sources import Row, TableSource
 from voxelbench.report.table_view import NOTE_SEPARATOR
@@ -183,5 +184,5 @@ def split_notes(notes: str) -> list[str]:
 
 
 def is_demonstration(matrices: Iterable[Matrix]) -> bool:
-    """Return whether any number comes from a demo or from synthetic data, and so ranks no method."""
-    return any(matrix.table.budget == "demo" or "phantom" in matrix.data for matrix in matrices)
+    """Return whether any number comes from a budget for synthetic data, or from such data, and so ranks no method."""
+    return any("phantom" in (read_budget(matrix.table.budget).data, *matrix.data.split("+")) for matrix in matrices)
