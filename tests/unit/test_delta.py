@@ -14,13 +14,13 @@ from voxelbench.config import task_card
 from voxelbench.errors import ConfigError
 from voxelbench.evaluate.summary import HEADLINE
 from voxelbench.expand import table_runs
+from voxelbench.leaderboard.delta import COLUMNS, delta
+from voxelbench.leaderboard.delta_view import view_delta
 from voxelbench.leaderboard.export import export_leaderboard, write_delta
 from voxelbench.leaderboard.file import read_leaderboard
 from voxelbench.leaderboard.measured import Absent, Measured, measured
 from voxelbench.leaderboard.row import LeaderboardRow
 from voxelbench.report.comparisons import comparisons
-from voxelbench.report.delta import COLUMNS, delta
-from voxelbench.report.delta_view import view_delta
 from voxelbench.report.rows import CaseRow, ComparisonRow, ScoreRow
 from voxelbench.report.shown import latex, markdown
 

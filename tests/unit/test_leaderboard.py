@@ -10,7 +10,8 @@ from jsonschema import Draft202012Validator
 from voxelbench.errors import DataError
 from voxelbench.leaderboard.file import leaderboard_text, read_leaderboard, write_leaderboard
 from voxelbench.leaderboard.row import LeaderboardRow
-from voxelbench.report.schema import json_schema, read_table
+from voxelbench.leaderboard.schemas import json_schema
+from voxelbench.report.schema import read_table
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED = ROOT / "results" / "leaderboard" / "published.csv"

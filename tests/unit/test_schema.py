@@ -15,13 +15,11 @@ from jsonschema import Draft202012Validator
 
 from voxelbench import paths
 from voxelbench.errors import DataError
+from voxelbench.leaderboard.schemas import SCHEMAS, export_schemas, json_schema
 from voxelbench.report.rows import CaseRow, ComparisonRow, CostRow, RankRow, ScoreRow
 from voxelbench.report.schema import (
-    SCHEMAS,
     check,
     dtypes,
-    export_schemas,
-    json_schema,
     read_case_scores,
     read_scores,
     read_table,
@@ -268,7 +266,7 @@ def test_the_committed_schemas_are_those_of_the_models(tmp_path):
     committed = ROOT / "workflow" / "schemas"
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in committed.iterdir())
     for path in tmp_path.iterdir():
-        assert path.read_text() == (committed / path.name).read_text(), "run `voxelbench schema`"
+        assert path.read_text() == (committed / path.name).read_text(), "run `voxelbench schemas`"
         Draft202012Validator.check_schema(json.loads(path.read_text()))
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voxelbench.report.verdict import Bounds, judge
+from voxelbench.leaderboard.verdict import Bounds, judge
 
 CLAIM, SCRATCH = 84.0, 82.0
 

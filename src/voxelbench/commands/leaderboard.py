@@ -65,6 +65,6 @@ def _submit(options: argparse.Namespace) -> int:
 
 def _schemas(_: argparse.Namespace) -> None:
     from voxelbench import paths
-    from voxelbench.report.schema import export_schemas
+    from voxelbench.leaderboard.schemas import export_schemas
 
     export_schemas(paths.schemas())

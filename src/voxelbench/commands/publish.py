@@ -17,8 +17,6 @@ def add(commands: Commands) -> None:
     command.add_argument("--weights", action="store_true", help="put the pretrained backbones in, too")
     command.add_argument("--several-commits", default="", metavar="REASON", help="why runs of several commits agree")
 
-    add_command(commands, "schema", _schema, "write the JSON Schemas of the rows of the CSVs to workflow/schemas")
-
 
 def _publish(options: argparse.Namespace) -> None:
     from voxelbench.config import read_config
@@ -27,10 +25,3 @@ def _publish(options: argparse.Namespace) -> None:
     budget = options.budget or read_config().budget
     publish(options.out, budget, tuple(options.table), options.weights, options.several_commits)
     print(f"wrote {options.out}")
-
-
-def _schema(_: argparse.Namespace) -> None:
-    from voxelbench import paths
-    from voxelbench.report.schema import export_schemas
-
-    export_schemas(paths.schemas())

@@ -5,10 +5,10 @@ import pandas as pd
 from voxelbench import __version__, paths
 from voxelbench.atomic import write_text
 from voxelbench.config import leaderboard_tables, read_config
+from voxelbench.leaderboard.delta import delta
+from voxelbench.leaderboard.delta_view import view_delta
 from voxelbench.leaderboard.file import read_leaderboard, write_leaderboard
 from voxelbench.leaderboard.measured import Measured, read_measured
-from voxelbench.report.delta import delta
-from voxelbench.report.delta_view import view_delta
 from voxelbench.report.place import check_replace
 from voxelbench.report.shown import write_renderings
 

@@ -1,7 +1,6 @@
 """Reading and checking the tidy CSVs: every cell is what its row model says, or one sentence names line and column."""
 
 import csv
-import json
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -11,23 +10,10 @@ import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from voxelbench import paths
-from voxelbench.atomic import write_text
 from voxelbench.errors import DataError, nearest
-from voxelbench.leaderboard.row import LeaderboardRow
-from voxelbench.report.rows import CaseRow, ComparisonRow, CostRow, CsvRow, RankRow, ScoreRow
+from voxelbench.report.rows import CaseRow, ComparisonRow, CsvRow, ScoreRow
 
 Row = TypeVar("Row", bound=CsvRow)
-
-SCHEMAS: dict[str, type[CsvRow]] = {
-    "scores": ScoreRow,
-    "cases": CaseRow,
-    "comparisons": ComparisonRow,
-    "ranks": RankRow,
-    "cost": CostRow,
-    "leaderboard": LeaderboardRow,
-}
-"""The row model of each tidy CSV, by the name of the file."""
 
 _DTYPES: dict[Any, str] = {int: "Int64", float: "float64", bool: "boolean", str: "str"}
 
@@ -82,21 +68,9 @@ def check(frame: pd.DataFrame, model: type[CsvRow], path: Path) -> None:
     _check_rows(rows, range(2, len(frame) + 2), model, path)
 
 
-def export_schemas(folder: Path) -> None:
-    """Write the JSON Schema of each row model, `<name>.schema.json`."""
-    for name, model in SCHEMAS.items():
-        write_text(folder / paths.row_schema(name), json.dumps(json_schema(name, model), indent=2) + "\n")
-
-
 def dtypes(model: type[CsvRow]) -> dict[str, str]:
     """Return the pandas type of each column of a model."""
     return {name: _dtype(field.annotation) for name, field in model.model_fields.items()}
-
-
-def json_schema(name: str, model: type[CsvRow]) -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of one row; an empty cell is an absent key."""
-    schema = model.model_json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": f"A row of {name}.csv"}
 
 
 def _read_cells(path: Path, model: type[CsvRow]) -> tuple[list[str], list[int], list[list[str]]]:

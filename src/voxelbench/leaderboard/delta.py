@@ -9,7 +9,7 @@ from voxelbench import registry
 from voxelbench.leaderboard.comparable import differences, is_undefined, obstacles
 from voxelbench.leaderboard.measured import Absent, Measured
 from voxelbench.leaderboard.row import LeaderboardRow
-from voxelbench.report.verdict import NOTHING, Bounds, Verdict, judge
+from voxelbench.leaderboard.verdict import NOTHING, Bounds, Verdict, judge
 from voxelbench.runs import RANDOM
 
 _CLAIM = ("dataset", "task", "metric", "item", "fraction", "statistic", "method", "ablation")
