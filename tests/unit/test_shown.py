@@ -34,17 +34,20 @@ def test_latex_escapes_what_latex_reads_as_its_own(shown):
 def test_a_view_has_a_line_a_dataset_and_says_what_it_is_of(checkout):
     rows = pd.DataFrame(
         {
-            **{"method": ["scratch", "s2dc"], "variant": ["", "code"], "encoder": ["e", "e"]},
-            **{"budget": "demo", "data": "phantom", "btcv": ["70.00", ""], "btcv_low": ["60.00", ""]},
-            **{"btcv_high": ["80.00", ""], "btcv_n": ["6", "0"], "btcv_group": ["1", ""], "average": ["70.00", ""]},
-            "notes": ["", "btcv: not run"],
+            **{"method": ["scratch", "s2dc", "voco"], "variant": ["", "code", "code"], "encoder": ["e", "e", "e"]},
+            **{"budget": "demo", "data": "phantom", "btcv": ["70.00", "", "75.00"], "btcv_low": ["60.00", "", "70.00"]},
+            **{"btcv_high": ["80.00", "", "79.00"], "btcv_n": ["6", "0", "6"], "btcv_group": ["2", "", "1"]},
+            **{"adni": ["50.00"] * 3, "adni_low": [""] * 3, "adni_high": [""] * 3, "adni_n": ["1"] * 3},
+            **{"adni_group": ["1"] * 3, "average": ["60.00", "", "62.50"]},
+            "notes": ["", "btcv: not run", "adni: one patient, so no interval | btcv: not run"],
         }
     )
     shown = view_table("table1", rows)
     assert shown.cells.to_dict("index") == {
-        "btcv": {"scratch": "70.00 [60.00, 80.00] n=6", "s2dc.code": "-"},
-        "average": {"scratch": "70.00", "s2dc.code": "-"},
+        "btcv": {"scratch": "70.00 [60.00, 80.00] n=6", "s2dc.code": "-", "voco.code": "75.00 [70.00, 79.00] n=6"},
+        "adni": dict.fromkeys(["scratch", "s2dc.code", "voco.code"], "50.00 n=1"),
+        "average": {"scratch": "60.00", "s2dc.code": "-", "voco.code": "62.50"},
     }
-    assert shown.is_strong.to_numpy().tolist() == [[True, False], [False, False]]
-    assert shown.notes == ("btcv: not run",)
+    assert shown.is_strong.to_numpy().tolist() == [[False, False, True], [False] * 3, [False] * 3], "all of adni tie"
+    assert shown.notes == ("adni: one patient, so no interval", "btcv: not run")
     assert "(budget demo, data phantom; ranks no method)" in shown.caption

@@ -19,13 +19,21 @@ def view_table(name: str, rows: pd.DataFrame) -> Shown:
     datasets = [column.removesuffix("_n") for column in rows.columns if column.endswith("_n")]
     named = dict(zip(_heads(rows), (row for _, row in rows.iterrows()), strict=True))
     cells = {head: [_cell(row, dataset) for dataset in datasets] for head, row in named.items()}
-    strong = {head: [row.get(f"{dataset}_group") == _BEST_GROUP for dataset in datasets] for head, row in named.items()}
+    strong = dict(zip(named, zip(*(_stands_out(rows, dataset) for dataset in datasets), strict=True), strict=True))
     index = pd.Index(datasets, name="dataset")
     shown, is_strong = pd.DataFrame(cells, index), pd.DataFrame(strong, index)
     if "average" in rows.columns:
         shown.loc["average"] = [value or "-" for value in rows["average"]]
         is_strong.loc["average"] = False
     return Shown(shown, is_strong, _caption(name, rows), _notes(rows, datasets))
+
+
+def _stands_out(rows: pd.DataFrame, dataset: str) -> list[bool]:
+    """Return which rows are not separable from the best of a dataset; none where all tie."""
+    column = f"{dataset}_group"
+    if column not in rows or set(rows[column]) <= {_BEST_GROUP, ""}:
+        return [False] * len(rows)
+    return [group == _BEST_GROUP for group in rows[column]]
 
 
 def _heads(rows: pd.DataFrame) -> list[str]:
@@ -55,6 +63,10 @@ def _caption(name: str, rows: pd.DataFrame) -> str:
     tables = read_config().tables
     title = tables[name].title if name in tables else name
     counted = "n cases, of a gain n seeds" if any(column.endswith(GAIN) for column in rows.columns) else "n cases"
-    strong = ". Bold: not separable from the best" if any(column.endswith("_group") for column in rows.columns) else ""
+    strong = (
+        ". Bold: not separable from the best, where not all tie"
+        if any(column.endswith("_group") for column in rows.columns)
+        else ""
+    )
     warning = "; ranks no method" if data != "real" else ""
     return f"{title} (budget {budget}, data {data}{warning}). x 100, 95 % interval, {counted}{strong}"
