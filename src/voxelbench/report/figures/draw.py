@@ -10,7 +10,7 @@ from voxelbench.atomic import write_text, written_whole
 from voxelbench.errors import NothingToDraw
 from voxelbench.figure_inputs import figure_budget, figure_caption, figure_data, figure_settings, figure_title
 from voxelbench.report.figures import style
-from voxelbench.report.figures.frame import add_frame, blank
+from voxelbench.report.figures.frame import add_frame, blank, settle
 from voxelbench.report.figures.kinds import DRAWN_BY
 from voxelbench.report.figures.request import Request
 
@@ -50,6 +50,7 @@ def draw(request: Request) -> tuple[Figure, pd.DataFrame]:
             numbers = pd.DataFrame({"reason": [str(reason)]})
             picture = blank(str(reason))
         add_frame(picture, figure_title(settings), figure_caption(settings, budget))
+        settle(picture)
     return picture, numbers.assign(budget=budget, data=figure_data(settings, budget)).pipe(_identity_first)
 
 

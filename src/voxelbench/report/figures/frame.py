@@ -29,6 +29,18 @@ def add_frame(figure: Figure, title: str, footer: str) -> None:
     figure.text(left, _MARGIN / total, footed, size=_FOOTER_SIZE, color=style.INK, va="bottom")
 
 
+def settle(figure: Figure) -> None:
+    """Lay a figure out once and for all, on positions of six decimals.
+
+    The solver's last digits differ from process to process, and an SVG names its clip paths after all digits.
+    """
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        x, y, width, height = (round(each, 6) for each in axes.get_position(original=True).bounds)
+        axes.set_position((x, y, width, height))
+
+
 def blank(reason: str) -> Figure:
     """Return a picture of page width that holds a sentence, in constrained layout."""
     text = _wrapped(reason, _FOOTER_SIZE, style.PAGE_WIDTH)
