@@ -34,7 +34,8 @@ def settle(figure: Figure) -> None:
 
     The solver's last digits differ from process to process, and an SVG names its clip paths after all digits.
     """
-    figure.draw_without_rendering()
+    for _ in range(2):  # the room of rotated labels is known after the first
+        figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes in figure.axes:
         x, y, width, height = (round(each, 6) for each in axes.get_position(original=True).bounds)

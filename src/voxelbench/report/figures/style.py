@@ -26,6 +26,8 @@ INK = "#333333"
 FAINT = "#8c8c8c"
 GRID = "#e3e3e3"
 
+_DPI = 160
+
 _RC: dict[Any, Any] = {
     "axes.axisbelow": True,
     "axes.edgecolor": INK,
@@ -36,6 +38,7 @@ _RC: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlesize": 8.5,
+    "figure.dpi": _DPI,  # a layout is that of its resolution
     "figure.facecolor": "white",
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],  # comes with Matplotlib: equal on every machine
@@ -45,7 +48,7 @@ _RC: dict[Any, Any] = {
     "hatch.linewidth": 0.6,
     "legend.fontsize": 7.5,
     "legend.frameon": False,
-    "savefig.dpi": 160,
+    "savefig.dpi": _DPI,
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "voxelbench",  # ids are equal in every drawing
     "xtick.labelsize": 7.5,
