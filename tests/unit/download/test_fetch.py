@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from threading import Event, Thread, Timer
 
 import pytest
@@ -120,9 +121,9 @@ def test_what_has_come_is_kept_when_a_source_is_given_up(source, refused, bring)
     assert source.asked[-1] == (f"bytes={BLOCK}-", '"one"')
 
 
-def test_a_stalled_connection_is_left(source, bring):
+def test_a_stalled_connection_is_left(source, bring, patience):
     source.script = [source.stall(2 * BLOCK)]
-    assert bring() == source.content
+    assert bring(patience=replace(patience, timeout_s=0.2)) == source.content
     assert source.asked[1] == (f"bytes={2 * BLOCK}-", '"one"')
 
 
