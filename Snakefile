@@ -37,7 +37,6 @@ include: "workflow/rules/site.smk"
 rule evidence:
     input:
         site_files,
-        [paths.delta(BUDGET.name)] if CONFIG.leaderboard else [],
 
 
 rule all:

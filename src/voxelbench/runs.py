@@ -43,8 +43,13 @@ class MethodId:
         default = "code" if registry.method_card(name).is_pretext else ""
         return cls(name, variant or default, ablation)
 
+    @property
+    def variation(self) -> str:
+        """`variant[.ablation]`, the column `variant` of tables and of all that is made of them."""
+        return ".".join(part for part in (self.variant, self.ablation) if part)
+
     def __str__(self) -> str:
-        return ".".join(part for part in (self.name, self.variant, self.ablation) if part)
+        return ".".join(part for part in (self.name, self.variation) if part)
 
 
 RANDOM = MethodId("scratch")

@@ -52,7 +52,7 @@ class Reading:
             "dataset": self.spec.dataset,
             "corpus": self.spec.corpus,
             "method": method.name,
-            "variant": ".".join(part for part in (method.variant, method.ablation) if part),
+            "variant": method.variation,
             "encoder": self.spec.preset.name,
             "seed": self.spec.seed,
         }

@@ -69,7 +69,7 @@ def _identity(run: PretrainRun) -> dict[str, object]:
         "budget": run.budget,
         "corpus": run.corpus,
         "method": method.name,
-        "variant": ".".join(part for part in (method.variant, method.ablation) if part),
+        "variant": method.variation,
         "encoder": run.encoder,
         "seed": run.seed,
     }

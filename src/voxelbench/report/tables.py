@@ -17,7 +17,7 @@ from voxelbench.report.schema import read_case_scores, read_comparisons, read_sc
 from voxelbench.report.scores import write_scores
 from voxelbench.report.shown import write_renderings
 from voxelbench.report.table_view import NOTE_SEPARATOR, view_table
-from voxelbench.runs import RANDOM, TOKEN_PROBE, MethodId
+from voxelbench.runs import RANDOM, TOKEN_PROBE
 
 
 def write_table(name: str, budget: str | None, allow_missing: bool, controls: Sequence[str] | None = None) -> None:
@@ -62,7 +62,7 @@ def _row(
     random = _of_row(all_cases, RowId(RANDOM, encoder)) if method != RANDOM else all_cases[:0]
     row: dict[str, object] = {
         "method": method.name,
-        "variant": _variant(method),
+        "variant": method.variation,
         "encoder": encoder,
         "track": table.track,
         "protocol": table.protocol,
@@ -102,11 +102,7 @@ def _of_row(frame: pd.DataFrame, identity: RowId) -> pd.DataFrame:
     """Return the rows of one row of a table, of scores (which have a column `ablation`) or of comparisons."""
     method, encoder = identity
     variant = (frame["variant"] + "." + frame["ablation"]).str.strip(".") if "ablation" in frame else frame["variant"]
-    return frame[(frame["method"] == method.name) & (variant == _variant(method)) & (frame["encoder"] == encoder)]
-
-
-def _variant(method: MethodId) -> str:
-    return ".".join(part for part in (method.variant, method.ablation) if part)
+    return frame[(frame["method"] == method.name) & (variant == method.variation) & (frame["encoder"] == encoder)]
 
 
 def _reasons(scores: pd.DataFrame) -> list[str]:

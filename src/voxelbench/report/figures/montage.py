@@ -75,7 +75,7 @@ def _rows(run: EvalRun, chosen: list[Ranked]) -> list[dict[str, object]]:
     examples = {each.case_id: each for each in read_examples(path)} if path.is_file() else {}
     known = {
         "method": method.name,
-        "variant": ".".join(part for part in (method.variant, method.ablation) if part),
+        "variant": method.variation,
         "encoder": run.pretrain.encoder,
         "dataset": run.dataset,
         "task": run.task,

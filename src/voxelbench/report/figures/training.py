@@ -39,7 +39,7 @@ def numbers(request: Request) -> pd.DataFrame:
             stage=settings.stage,
             panel=run.panel,
             method=run.method.name,
-            variant=".".join(part for part in (run.method.variant, run.method.ablation) if part),
+            variant=run.method.variation,
             encoder=run.encoder,
             run=str(run.losses.parent),
         )
